@@ -1,0 +1,1 @@
+"""Where people compare replies: the protocol any annotation tool is reached through, the folder that keeps it, agreement."""

