@@ -1,1 +1,1 @@
-"""Where people compare replies: the protocol any annotation tool is reached through, the folder that keeps it, agreement."""
+"""Where people compare replies: the protocol of any annotation tool, the folder that keeps it, agreement."""

@@ -59,7 +59,7 @@ def agree(comparisons: pl.DataFrame, min_agreement: float) -> Agreed:
     return Agreed(
         Preference.validate(folded.filter(sure).rename({"messages": "prompt"}).select(columns).sort("turn_id")),
         folded.filter(~sure).select("task_id", "turn_id", reason=reason).sort("task_id"),
-        float(votes["same_pairs"].sum() / pairs) if pairs else None,
+        float(votes["same_pairs"].sum()) / float(pairs) if pairs else None,
     )
 
 

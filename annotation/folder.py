@@ -2,7 +2,8 @@
 
     tasks.jsonl            one task a line: task_id, messages, response_a, response_b (not which model wrote them)
     answers/NAME.jsonl     one judgement a line:
-                           {"task_id": "...", "annotator": "...", "preference": "a", "strength": 2, "reasons": ["in character"]}
+                           {"task_id": "...", "annotator": "...", "preference": "a", "strength": 2, "reasons": ["in
+                           character"]}
 
 `preference` is a, b or tie; `strength` 1 to 3, and 0 for a tie. The last answer of an annotator to a task counts.
 """

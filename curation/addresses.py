@@ -51,7 +51,8 @@ _HERE_AND_THERE = words(
 _STREETS = [
     # 12 Long Meadow Road
     re.compile(
-        rf"(?<![\w.]){_NUMBER}\s+(?:(?:{_SMALL}){{0,2}}{_CAP}\s+){{1,4}}{_LOOSE}\b\.?(?:\s+{_LOOSE}\b){{0,2}}(?:\s\d{{1,4}}\b)?"
+        rf"(?<![\w.]){_NUMBER}\s+(?:(?:{_SMALL}){{0,2}}{_CAP}\s+){{1,4}}{_LOOSE}\b\.?"
+        rf"(?:\s+{_LOOSE}\b){{0,2}}(?:\s\d{{1,4}}\b)?"
     ),
     re.compile(rf"(?<![\w.])\d{{1,6}}\s+(?P<words>(?:{_WORD}\s+){{1,3}}){_FIRM}(?!\w)", re.IGNORECASE),
     # 36 bis rue de la Paix
@@ -62,7 +63,8 @@ _STREETS = [
     ),
     # Calle Mayor 5; Rua Augusta, 1200; Via Roma 131
     re.compile(
-        rf"\b{_ROMANCE}\s+(?:{_SMALL}){{0,2}}{_CAP}(?:\s+(?:{_SMALL}){{0,2}}{_CAP}){{0,4}},?\s*(?:[Nn][º°o.]{{1,2}}\s*)?{_NUMBER}"
+        rf"\b{_ROMANCE}\s+(?:{_SMALL}){{0,2}}{_CAP}(?:\s+(?:{_SMALL}){{0,2}}{_CAP}){{0,4}},?\s*"
+        rf"(?:[Nn][º°o.]{{1,2}}\s*)?{_NUMBER}"
         r"(?:\s\d{1,4}\b)?"
     ),
     re.compile(rf"\b(?:calle|rua|rúa|avenida|viale|piazza|paseo)\s+(?:{_WORD}\s+){{1,4}}\d{{1,5}}\b", re.IGNORECASE),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from curation.found import CLAUSE_END, NOT_A_NAME, Found, any_of
+from curation.found import CLAUSE_END, NOT_A_NAME, Found, any_of, words
 
 _ENDINGS = (
     "ing",
@@ -82,8 +82,7 @@ _SPOKEN_NAMES = [
         r"(?:我叫|我的名字(?:叫|是)|我是(?=[^，。！？\s]{2,3}[，。！])|叫我)(?P<names>[一-龥]{2,4}?)(?=[，。！？,.!?\s]|$)"
     ),
 ]
-_NOT_SPOKEN_NAMES = ("学生", "先生", "人", "元気", "大丈夫", "好き", "女", "男", "会社員", "何", "誰", "秘密")
-_NOT_SPOKEN_NAMES += ("뭐", "학생", "사람", "비밀", "什么", "老师")
+_NOT_SPOKEN_NAMES = tuple(words("学生 先生 人 元気 大丈夫 好き 女 男 会社員 何 誰 秘密 뭐 학생 사람 비밀 什么 老师"))
 
 
 def introductions(text: str) -> Iterator[Found]:

@@ -38,7 +38,7 @@ def detect(texts: Sequence[str]) -> list[tuple[str, float]]:
         plain = " ".join(_NOISE.sub(" ", text).split())
         letters = sum(2 if c > "\u2e7f" else 1 for c in plain if c.isalpha())
         best = detector.detect(plain[:LONGEST], k=1)[0] if letters >= SHORTEST else {"lang": UNDETERMINED, "score": 0.0}
-        found.append((str(best["lang"]), min(1.0, float(best["score"]))))
+        found.append((str(best["lang"]), min(1.0, float(str(best["score"])))))
     return found
 
 

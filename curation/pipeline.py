@@ -1,10 +1,13 @@
-"""Every step of curation over one body of logs: read, validate, scrub, safety, language, embed; cluster, near-duplicates, quotas.
+"""Every step of curation over one body of logs.
 
-    manifest = run(recipe, input=Path("logs/"), format="turns", out=Path("runs/curation"), personas={}, advance=no_progress)
+    run(recipe, input=Path("logs/"), format="turns", out=Path("runs/curation"), personas={}, advance=no_progress)
 
-Reading comes first, whole, because a repeated id may stand anywhere. Then each shard goes through the steps up to `embed`
-and is put under `work/` when it is finished, so that a kill costs one shard. The last three steps see all turns at once, as
-ids, a few columns and vectors. None of them depends on the order of rows or on what a shard holds, so neither does the result.
+Reading comes first, whole, because a repeated id may stand anywhere. Then each shard goes through scrub, safety,
+language and embed and is put under `work/` when it is finished, so that a kill costs one shard. Clusters,
+near-duplicates
+and quotas see all turns at once, as ids, a few columns and vectors. None of the steps depends on the order of rows or
+on
+what a shard holds, so neither does the result.
 
 What a step raises on is one row: the shard is halved until the row is found, and the row is quarantined.
 """
@@ -14,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -22,18 +24,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from curation import clusters, embed, language, near_duplicates, readers, safety, scrub, select
+from curation import clusters, embed, language, near_duplicates, placeholders, readers, safety, scrub, select
+from curation.report import REPEATED, STEPS, Made, write_outputs, write_private
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.recipe import Curation, Recipe
-from schemas.stage import Advance, Manifest, Rows, Stage, open_stage, write_json
-from schemas.turns import CuratedTurn, DroppedTurn, Quarantined
-
-STEPS = ("read", "validate", "scrub", "safety", "language", "embed", "cluster", "near-duplicates", "quotas")
-PART_ROWS = 20_000
-REPEATED = "repeated turn_id"
+from schemas.stage import Advance, Manifest, Stage, open_stage, write_json
+from schemas.turns import Quarantined
 
 
 class Step(NamedTuple):
@@ -76,7 +76,7 @@ def run(
         if stage.manifest is not None:
             return stage.manifest
         stage.work.chmod(0o700)  # raw logs lie here until the end
-        key = scrub.read_key(
+        key = placeholders.read_key(
             Path(settings.scrub.key_file) if settings.scrub.key_file else out.parent / "pseudonyms.key"
         )
         read = _read(stage.work / "read", input, format, settings, personas, advance)
@@ -106,9 +106,9 @@ def _read(
         rows=settings.shard_rows,
     )
     for batch in batches:
-        _write(to / f"{shards:05}.turns.parquet", batch.turns)
-        _write(to / f"{shards:05}.dropped.parquet", batch.dropped)
-        _write(to / f"{shards:05}.quarantined.parquet", batch.quarantined)
+        write_private(to / f"{shards:05}.turns.parquet", batch.turns)
+        write_private(to / f"{shards:05}.dropped.parquet", batch.dropped)
+        write_private(to / f"{shards:05}.quarantined.parquet", batch.quarantined)
         counts.update({"in": batch.records, "kept": batch.turns.height, "dropped": batch.dropped.height})
         counts.update({"quarantined": batch.quarantined.height})
         problems += batch.problems
@@ -230,9 +230,9 @@ def _shard(to: Path, turns: pl.DataFrame, steps: list[Step], source: str) -> Non
         counts[step.name] = {"in": came, "kept": turns.height, "dropped": gone.height, "quarantined": len(odd)}
         dropped.append(gone)
         quarantined += odd
-    _write(to / "turns.parquet", turns)
-    _write(to / "dropped.parquet", pl.concat(dropped))
-    _write(
+    write_private(to / "turns.parquet", turns)
+    write_private(to / "dropped.parquet", pl.concat(dropped))
+    write_private(
         to / "quarantined.parquet", pl.DataFrame(quarantined, schema=Quarantined.create_empty().schema, orient="row")
     )
     write_json(to / "counts.json", {"stages": counts, **seen})
@@ -257,12 +257,6 @@ def _json(row: pl.DataFrame) -> bytes:
     return json.dumps(row.row(0, named=True), ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
 
 
-def _write(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table that its owner alone can read."""
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        frame.write_parquet(file)
-
-
 def _finish(
     stage: Stage,
     done: Path,
@@ -272,27 +266,30 @@ def _finish(
     settings: Curation,
     advance: Advance,
 ) -> Manifest:
-    """The steps that see all turns, and everything that is left behind."""
+    """Take the steps that see all turns, and write what is left behind."""
     shards = [done / f"{shard:05}" for shard in range(read["shards"])]
-    told = [json.loads((shard / "counts.json").read_bytes()) for shard in shards]
     counts = {name: Counter[str]() for name in STEPS}
     counts["read"].update(read["rows"])
-    counts["validate"].update({"in": read["rows"]["kept"], "dropped": surplus.height})
-    counts["validate"]["kept"] = counts["validate"]["in"] - surplus.height
-    for shard in told:
-        for name, rows in shard["stages"].items():
+    unique = read["rows"]["kept"] - surplus.height
+    counts["validate"].update({"in": read["rows"]["kept"], "kept": unique, "dropped": surplus.height})
+    pii, languages = Counter[str](), Counter[str]()
+    for shard in shards:
+        told = json.loads((shard / "counts.json").read_bytes())
+        pii.update(told["pii"])
+        languages.update(told["languages"])
+        for name, rows in told["stages"].items():
             counts[name].update(rows)
 
     small = ["turn_id", "persona_id", "locale", "turn_index"]
     turns = pl.concat([pl.read_parquet(shard / "turns.parquet", columns=small) for shard in shards])
-    place = turns["turn_id"].arg_sort()
-    vectors = _vectors(stage.work / "vectors", shards, np.argsort(place.to_numpy()))
-    turns = turns[place]
+    order = turns["turn_id"].arg_sort()
+    vectors = _vectors(stage.work / "vectors", shards, np.argsort(order.to_numpy()))
+    turns = turns[order]
     advance(turns.height, turns.height, "clusters")
     centres = clusters.fit(vectors, settings.clusters.count, recipe.seed)
     turns = turns.with_columns(
         cluster_id=pl.Series(clusters.assign(vectors, centres), dtype=pl.Int32),
-        difficulty=pl.lit(None, dtype=pl.Float64),
+        difficulty=pl.lit(None, dtype=pl.Float64),  # measured later, over replies of the current policy
     )
     counts["cluster"].update({"in": turns.height, "kept": turns.height})
     advance(turns.height, turns.height, "near-duplicates")
@@ -305,8 +302,7 @@ def _finish(
     choice = select.choose(left, settings.quotas, recipe.seed)
     counts["quotas"].update({"in": left.height, "kept": len(choice.chosen), "dropped": choice.dropped.height})
 
-    chosen = left.filter(pl.col("turn_id").is_in(choice.chosen.implode())).select("turn_id", "cluster_id")
-    review = _write_turns(stage.directory / "turns", shards, chosen, settings)
+    chosen = left.filter(pl.col("turn_id").is_in(choice.chosen.implode()))
     dropped = pl.concat(
         [
             *(pl.read_parquet(path) for path in sorted((stage.work / "read").glob("*.dropped.parquet"))),
@@ -315,112 +311,28 @@ def _finish(
             alike.select("turn_id", stage=pl.lit("near-duplicates"), reason=pl.lit("near-duplicate")),
             choice.dropped.select("turn_id", stage=pl.lit("quotas"), reason="reason"),
         ]
-    ).sort("turn_id")
-    (stage.directory / "dropped").mkdir()
-    DroppedTurn.validate(dropped).write_parquet(stage.directory / "dropped" / "part-00000.parquet")
-    quarantined = _write_quarantine(stage.directory / "quarantine", [*sorted((stage.work / "read").glob("*.quarantined.parquet")),
-                                                                      *(shard / "quarantined.parquet" for shard in shards)])  # fmt: skip
-
-    stages = [{"stage": name, **_checked(counts[name])} for name in STEPS]
-    following = zip(stages, stages[1:], strict=False)
-    if broken := [after["stage"] for before, after in following if before["kept"] != after["in"]]:
-        raise AssertionError(f"rows are lost before {broken[0]}")
-    rows = Rows(in_=read["rows"]["in"], kept=chosen.height, dropped=dropped.height, quarantined=quarantined)
-    personas = left.join(chosen, on="turn_id", how="semi")["persona_id"].value_counts()["count"]
-    report = {
-        "rows": rows.model_dump(by_alias=True),
-        "stages": stages,
-        "dropped": dropped.group_by("stage", "reason").len("count").sort("stage", "reason").to_dicts(),
-        "pii": _summed(shard["pii"] for shard in told),
-        "safety": {
-            "scorer": "alt-profanity-check" if settings.safety.scorer == "embedded" else f"detoxify:{settings.safety.checkpoint_sha256}",
-            "embedded": settings.safety.scorer == "embedded",
-            "review_band": review,
-        },
-        "languages": _summed(shard["languages"] for shard in told),
-        "clusters": len(centres),
-        "near_duplicates": alike.height,
-        "quotas": {
-            "total": choice.plan.total,
-            "bound": choice.plan.bound,
-            "gap": choice.plan.gap,
-            "largest_persona_share": int(personas.max() or 0) / max(1, chosen.height),  # type: ignore[arg-type]
-            "prices": choice.plan.prices.to_dicts(),
-            "relaxations": choice.plan.relaxations,
-        },
-        "embedded": _embedded(settings),
-        "problems": read["problems"],
-    }  # fmt: skip
-    write_json(stage.directory / "report.json", report)
+    )
+    quarantined = [*sorted((stage.work / "read").glob("*.quarantined.parquet"))]
+    quarantined += [shard / "quarantined.parquet" for shard in shards]
+    made = Made(
+        counts, chosen, dropped, quarantined, pii, languages, len(centres), alike.height, choice.plan, read["problems"]
+    )
+    rows, report = write_outputs(stage.directory, [shard / "turns.parquet" for shard in shards], made, settings)
     return stage.finish(
         rows=rows, figures={name: report[name] for name in ("stages", "quotas", "embedded", "problems")}
     )
 
 
-def _vectors(path: Path, shards: list[Path], places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _vectors(path: Path, shards: list[Path], places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Embeddings of all shards on disk, float32 [n, d], the i-th row at `places[i]`."""
-    width = pl.read_parquet_schema(shards[0] / "turns.parquet")["embedding"].shape[0]  # type: ignore[attr-defined]
+    parts = [pl.read_parquet(shard / "turns.parquet", columns=["embedding"])["embedding"] for shard in shards[:1]]
+    width = parts[0].to_numpy().shape[1]
     if not len(places):
         return np.zeros((0, width), dtype=np.float32)
     vectors = np.memmap(path, dtype=np.float32, mode="w+", shape=(len(places), width))
     at = 0
     for shard in shards:
-        part = pl.read_parquet(shard / "turns.parquet", columns=["embedding"])["embedding"]
-        if len(part):
-            vectors[places[at : at + len(part)]] = part.to_numpy()
+        part = pl.read_parquet(shard / "turns.parquet", columns=["embedding"])["embedding"].to_numpy()
+        vectors[places[at : at + len(part)]] = part
         at += len(part)
     return vectors
-
-
-def _write_turns(to: Path, shards: list[Path], chosen: pl.DataFrame, settings: Curation) -> int:
-    """Write the chosen turns in order of id, in parts of one size; how many are in the band that people look at."""
-    to.mkdir()
-    columns, review = CuratedTurn.create_empty().columns, 0
-    for number, begin in enumerate(range(0, max(1, chosen.height), PART_ROWS)):
-        wanted = chosen[begin : begin + PART_ROWS]
-        part = (
-            pl.scan_parquet([shard / "turns.parquet" for shard in shards])
-            .drop("embedding")
-            .filter(pl.col("turn_id").is_in(wanted["turn_id"].implode()))
-            .collect()
-            .join(wanted, on="turn_id")
-            .with_columns(difficulty=pl.lit(None, dtype=pl.Float64))
-            .select(columns)
-            .sort("turn_id")
-        )
-        CuratedTurn.validate(part).write_parquet(to / f"part-{number:05}.parquet")
-        review += part.filter(safety.worst() > settings.safety.review_above).height
-    return review
-
-
-def _write_quarantine(to: Path, paths: list[Path]) -> int:
-    to.mkdir(mode=0o700)
-    count = 0
-    for number, path in enumerate(paths):
-        frame = Quarantined.validate(pl.read_parquet(path))
-        if frame.height:
-            _write(to / f"part-{number:05}.parquet", frame)
-        count += frame.height
-    return count
-
-
-def _checked(counts: Counter[str]) -> dict[str, int]:
-    four = {place: counts[place] for place in ("in", "kept", "dropped", "quarantined")}
-    return Rows.model_validate(four).model_dump(by_alias=True)
-
-
-def _summed(counts: Any) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for some in counts:
-        total.update(some)
-    return dict(sorted(total.items()))
-
-
-def _embedded(settings: Curation) -> list[str]:
-    """Parts that stand in for real ones."""
-    parts = {
-        f"names: spaCy {scrub.EMBEDDED}": settings.scrub.spacy_model == scrub.EMBEDDED,
-        "safety: alt-profanity-check, which hears words and not intent": settings.safety.scorer == "embedded",
-        f"embeddings: {embed.EMBEDDED}": settings.embedding.model == embed.EMBEDDED,
-    }
-    return [name for name, used in parts.items() if used]

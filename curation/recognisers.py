@@ -124,8 +124,8 @@ _PAPER = any_of(
     personalausweis matr[ií]cula"""
 )
 _SAID = re.compile(
-    rf"{_PAPER}\W{{1,4}}(?:(?:number|no|nr|num|n[ºo°]|code|id|is|es|é|ist|my|to|the|card)\W{{1,4}}){{0,4}}$", "
-    rf"re.IGNORECASE
+    rf"{_PAPER}\W{{1,4}}(?:(?:number|no|nr|num|n[ºo°]|code|id|is|es|é|ist|my|to|the|card)\W{{1,4}}){{0,4}}$",
+    re.IGNORECASE,
 )
 _RUN = re.compile(
     r"(?<![\w.])(?<!\d,)[+(]{0,2}\d(?:[ \t\u00a0().\-\u2010-\u2015/]{0,3}\d){5,21}(?: ?(?:x|ext\.?) ?\d{1,6})?(?!\w"

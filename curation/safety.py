@@ -24,6 +24,7 @@ from schemas.recipe import Safety
 from schemas.turns import SCORES
 
 Scores = dict[str, npt.NDArray[np.float64]]
+WORDS = "alt-profanity-check"
 DECIMALS = 4  # of a score: what is left does not depend on which texts shared a batch
 
 
@@ -52,8 +53,13 @@ def load_scorer(settings: Safety) -> Scorer:
     return _Detoxify(settings) if settings.scorer == "detoxify" else _Words()
 
 
+def scorer_name(settings: Safety) -> str:
+    """What the scorer is called in reports."""
+    return WORDS if settings.scorer == "embedded" else f"detoxify:{settings.checkpoint_sha256}"
+
+
 class _Words:
-    name, embedded = "alt-profanity-check", True
+    name, embedded = WORDS, True
 
     def score(self, texts: Sequence[str]) -> Scores:
         from profanity_check import predict_prob
@@ -89,7 +95,7 @@ class _Detoxify:
                 f"config.arch.args.model_type "
                 "has to name a local folder with config.json and the tokenizer's files."
             ) from None
-        self.name = f"detoxify:{digest[:12]}"
+        self.name = scorer_name(settings)
 
     def score(self, texts: Sequence[str]) -> Scores:
         labels = self._model.class_names

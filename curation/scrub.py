@@ -1,28 +1,21 @@
-"""Personal data out of turns: found by Presidio, replaced by keyed placeholders such as `<PERSON_3f2a9c>`.
+"""Personal data out of turns: found by Presidio, replaced by keyed placeholders.
 
-A placeholder is the type and six hexadecimal digits of HMAC-SHA256(key, conversation, type, text as compared), so the
-same
-person is the same placeholder through a conversation, whatever the order of rows, and nobody without the key can test a
-guess. People are compared by first name: `Anna` and `Anna Kowalska` are one, which history and later turns agree on.
+The spaCy model's names count only in texts of the model's own language: it tags others wildly. The system prompt that
+comes first is the product's own text and stays; names in it, and the persona's, are not personal data in its
+conversations.
 
-The spaCy model's names count only in texts of the model's own language: it tags others wildly. System prompts are the
-product's own text and stay; names in them, and the persona's, are not personal data.
-
-Not done: a person named by surname only or by a nickname gets a placeholder of its own; two people of one first name in
-one conversation share theirs; a name found in one message is not searched for in the others.
+Not done: a name found in one message is not searched for in the others; keys and numbers in tool calls are left alone.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import os
 import re
 import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,42 +25,15 @@ from curation import language
 from curation.addresses import addresses
 from curation.found import NOT_A_NAME, Found
 from curation.introductions import introductions
+from curation.placeholders import PERSON, placeholder, pseudonym
 from curation.recognisers import emails, handles, links, numbers
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.recipe import Scrub
-from schemas.turns import COUNTS, MESSAGES
+from schemas.turns import CuratedTurn
 
-KEY_BYTES = 32
 EMBEDDED = "en_core_web_md"
-PERSON = "PERSON"
 FINDERS = (emails, links, handles, numbers, addresses, introductions)
-
-
-def read_key(path: Path) -> bytes:
-    """The key of the placeholders; made at first use, readable by its owner alone.
-
-    Raises:
-        Problem: Others can read the file, or it does not hold 32 bytes.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    if path.stat().st_mode & 0o077:
-        raise Problem(
-            f"{path}: others can read this key; run chmod 600 on it, or give another curation.scrub.key_file."
-        )
-    key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise Problem(f"{path}: expected a key of {KEY_BYTES} random bytes, found {len(key)}; give another key_file.")
-    return key
 
 
 class Finder:
@@ -231,25 +197,6 @@ def _merged(found: Sequence[Found]) -> list[Found]:
     return merged
 
 
-def placeholder(key: bytes, conversation_id: str, kind: str, text: str) -> str:
-    """`<TYPE_xxxxxx>` for a piece of personal data, the same for the same data in one conversation."""
-    message = "\x1f".join([conversation_id, kind, _compared(kind, text)])
-    return f"<{kind}_{hmac.new(key, message.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:6]}>"
-
-
-def _compared(kind: str, text: str) -> str:
-    """What two mentions of the same data have in common."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    if kind == PERSON:
-        return plain.split(" ")[0].strip(".,'’-")
-    if kind in ("PHONE_NUMBER", "CREDIT_CARD", "SSN"):
-        return "".join(c for c in plain if c.isdigit())
-    if kind == "EMAIL_ADDRESS":
-        spelt = re.sub(r"\s*(?:[(\[{<]at[)\]}>]|\bat\b)\s*", "@", plain)
-        return re.sub(r"\s*(?:[(\[{<]dot[)\]}>]|\bdot\b|\.)\s*", ".", spelt)
-    return plain.lstrip("@")
-
-
 def scrub(turns: pl.DataFrame, find: Finder, key: bytes, personas: Mapping[str, Persona]) -> pl.DataFrame:
     """Replace personal data in messages, replies and tool calls, and key the users again.
 
@@ -269,59 +216,47 @@ def scrub(turns: pl.DataFrame, find: Finder, key: bytes, personas: Mapping[str, 
         "conversation_id", "persona_id", "locale", "messages", "response", "tool_calls", "user_key"
     ).to_dicts()
     calls = [_strings(row["tool_calls"]) for row in rows]
-    wanted: dict[tuple[str, str], None] = {}
-    for row, strings in zip(rows, calls, strict=True):
-        spoken = row["locale"].split("-")[0]
-        wanted.update(
-            dict.fromkeys(
-                (spoken, text) for text in [row["response"], *strings, *(m["content"] for m in row["messages"])]
-            )
-        )
+    wanted = dict.fromkeys(
+        (row["locale"].split("-")[0], text)
+        for row, strings in zip(rows, calls, strict=True)
+        for text in [row["response"], *strings, *(message["content"] for message in row["messages"])]
+    )
     distinct = list(dict.fromkeys(text for _, text in wanted))
     detected = dict(zip(distinct, language.detect(distinct), strict=True))
     tagged = {pair: _is_spoken(find.language, pair[0], detected[pair[1]]) for pair in wanted}
     asked = list(dict.fromkeys((pair[1], yes) for pair, yes in tagged.items()))
     found = dict(zip(asked, find([text for text, _ in asked], [yes for _, yes in asked]), strict=True))
 
-    own: dict[tuple[str, str], frozenset[str]] = {}
-    masked: dict[tuple[str, ...], tuple[str, Counter[str]]] = {}
+    @cache
+    def own_names(persona_id: str, spoken: str, prompt: str) -> frozenset[str]:
+        hits = found[prompt, tagged[spoken, prompt]] if prompt else []
+        return _own_names(personas.get(persona_id), prompt, hits)
+
+    @cache
+    def masked(conversation: str, own: frozenset[str], spoken: str, text: str) -> tuple[str, Counter[str]]:
+        hits = found[text, tagged[spoken, text]]
+        return _replace(text, [hit for hit in hits if not _is_own(text, hit, own)], key, conversation)
+
     result = []
     for row, strings in zip(rows, calls, strict=True):
-        spoken, conversation, messages = row["locale"].split("-")[0], row["conversation_id"], row["messages"]
-        prompt = next((m["content"] for m in messages if m["role"] == "system"), "")
-        who = (row["persona_id"], prompt)
-        if who not in own:
-            own[who] = _own_names(
-                personas.get(row["persona_id"]), prompt, found[prompt, tagged[spoken, prompt]] if prompt else []
-            )
-
-        def mask(text: str) -> tuple[str, Counter[str]]:
-            at = (conversation, spoken, *who, text)  # noqa: B023 - called within the loop's turn only
-            if at not in masked:
-                hits = found[text, tagged[spoken, text]]  # noqa: B023
-                masked[at] = _replace(text, [f for f in hits if not _is_own(text, f, own[who])], key, conversation)  # noqa: B023
-            return masked[at]
-
-        counts: Counter[str] = mask(messages[-1]["content"])[1] + mask(row["response"])[1]
+        spoken, (system, *messages) = row["locale"].split("-")[0], row["messages"]
+        own = own_names(row["persona_id"], spoken, system["content"])
+        mask = partial(masked, row["conversation_id"], own, spoken)
+        response, counts = mask(row["response"])
         result.append(
             {
-                "messages": [
-                    m if m["role"] == "system" else {"role": m["role"], "content": mask(m["content"])[0]}
-                    for m in messages
-                ],
-                "response": mask(row["response"])[0],
+                "messages": [system, *({"role": m["role"], "content": mask(m["content"])[0]} for m in messages)],
+                "response": response,
                 "tool_calls": _with_strings(row["tool_calls"], {text: mask(text)[0] for text in strings}),
-                "user_key": hmac.new(key, row["user_key"].encode(), hashlib.sha256).hexdigest()[:16],
-                "pii": [{"type": kind, "count": count} for kind, count in sorted(counts.items())],
+                "user_key": pseudonym(key, row["user_key"]),
+                "pii": [
+                    {"type": kind, "count": count}
+                    for kind, count in sorted((counts + mask(messages[-1]["content"])[1]).items())
+                ],
             }
         )
-    schema = {
-        "messages": MESSAGES,
-        "response": pl.String,
-        "tool_calls": pl.String,
-        "user_key": pl.String,
-        "pii": COUNTS,
-    }
+    changed = ("messages", "response", "tool_calls", "user_key", "pii")
+    schema = {name: CuratedTurn.create_empty().schema[name] for name in changed}
     return turns.with_columns(pl.DataFrame(result, schema=schema).get_columns())
 
 

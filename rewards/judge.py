@@ -1,7 +1,8 @@
 """The pointwise judge: one score a reply, trained with TRL's RewardTrainer on people's preferences.
 
 Bradley-Terry: P(chosen over rejected) = sigmoid(score(chosen) - score(rejected)), with scores pulled towards zero mean
-(Eisenstein et al. 2023, "Helping or Herding?"; TRL's `center_rewards_coefficient`). It starts from the policy's own base.
+(Eisenstein et al. 2023, "Helping or Herding?"; TRL's `center_rewards_coefficient`).
+It starts from the policy's own base.
 
 A judge is the only thing a policy is ever trained against. `load_judge` opens nothing else: a model of user signals is
 stored under another kind, has no `score`, and is refused here by name.

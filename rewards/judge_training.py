@@ -64,8 +64,8 @@ def train_judge(
     kept = train.filter(pl.Series(fits, dtype=pl.Boolean))
     if kept.is_empty():
         raise Problem(
-            f"judge.max_length: none of {train.height} preferences fits {settings.max_length} tokens; raise it, or lower "
-            "policy.max_prompt_tokens."
+            f"judge.max_length: none of {train.height} preferences fits {settings.max_length} tokens; raise it, "
+            "or lower policy.max_prompt_tokens."
         )
     trainer = RewardTrainer(
         model=classifier,

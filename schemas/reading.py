@@ -21,6 +21,9 @@ def read_recipe(path: Path) -> Recipe:
     Args:
         path: YAML file.
 
+    Returns:
+        The recipe, with paths made absolute.
+
     Raises:
         Problem: One sentence for each mistake, in the order of the file.
     """
@@ -59,7 +62,27 @@ def read_recipe(path: Path) -> Recipe:
             mistakes.append((line, f"{path}, line {line}: {_sentence(key, found)}"))
     if mistakes:
         raise Problem(*[sentence for _, sentence in sorted(mistakes)])
-    return recipe
+    return _absolute(recipe, path.parent)
+
+
+def _absolute(recipe: Recipe, start: Path) -> Recipe:
+    """The recipe with its paths from the recipe's directory made absolute, so that nobody else has to know it."""
+
+    def place(written: str | None) -> str | None:
+        return None if written is None else str((start / written).resolve())
+
+    curation = recipe.curation
+    changed = curation.model_copy(
+        update={
+            "input": place(curation.input),
+            "personas": place(curation.personas),
+            "scrub": curation.scrub.model_copy(update={"key_file": place(curation.scrub.key_file)}),
+            "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),
+        }
+    )
+    model = start / recipe.policy.model
+    policy = recipe.policy.model_copy(update={"model": str(model.resolve())}) if model.is_dir() else recipe.policy
+    return recipe.model_copy(update={"run_dir": place(recipe.run_dir), "curation": changed, "policy": policy})
 
 
 def _lines(node: yaml.Node, key: Key = ()) -> Iterator[tuple[Key, int]]:

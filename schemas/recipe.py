@@ -38,7 +38,7 @@ class Scrub(Section):
     min_score: float = Field(0.4, ge=0, le=1)
     """Findings below this confidence are left alone: lower masks more harmless words, higher leaks more."""
     key_file: str | None = None
-    """32 random bytes, mode 0600, made at first use; null keeps it in the run directory. Losing it unlinks generations."""
+    """32 random bytes, mode 0600, made at first use; null keeps it in the run_dir. Losing it unlinks generations."""
 
 
 class Safety(Section):
@@ -191,7 +191,7 @@ class Annotation(Section):
     """Who compares the replies."""
 
     annotators: Literal["people", "simulated"] = "people"
-    """`people`: the cycle writes the tasks, stops, and goes on when their answers are there. `simulated`: a rehearsal."""
+    """`people`: the cycle writes tasks, stops, and goes on when they are answered. `simulated`: a rehearsal."""
     votes: PositiveInt = 3
     """Annotators per pair."""
     min_agreement: float = Field(0.6, ge=0.5, le=1)
@@ -290,7 +290,7 @@ class RL(Optimiser):
 class Evaluation(Section):
     """The release against its parent, on held-out conversations."""
 
-    prompts: int = Field(64, ge=2)
+    prompts: int = Field(64, ge=34)
     """Held-out prompts at most."""
     replies: PositiveInt = 2
     """Replies a prompt and model; the interval is over prompts."""
@@ -309,7 +309,7 @@ class Experiment(Section):
     """The A/B test: breadth (how many engage) and depth (how much)."""
 
     users: Literal["people", "simulated", "none"] = "none"
-    """`people`: the cycle stops until their results are there. `simulated`: a rehearsal. `none`: no release, only hold."""
+    """`people`: the cycle stops until results are there. `simulated`: a rehearsal. `none`: no release, only hold."""
     simulated_users: int = Field(2000, ge=100)
     """How many users the rehearsal invents."""
 
@@ -341,8 +341,8 @@ class Recipe(Section):
     def _rl_batches(self) -> Recipe:
         if self.rl.save_steps % self.rl.iterations:
             raise ValueError(
-                f"rl.save_steps {self.rl.save_steps} is not a multiple of rl.iterations {self.rl.iterations}: replies in "
-                "use are not in a checkpoint"
+                f"rl.save_steps {self.rl.save_steps} is not a multiple of rl.iterations {self.rl.iterations}: replies "
+                "in use are not in a checkpoint"
             )
         if self.rl.batch_size % self.rl.generations:
             raise ValueError(

@@ -1,8 +1,8 @@
 """A stage is a function from files to files: directories in, a directory out, `manifest.json` written last.
 
-A directory with a manifest is done; one without is not there. What a stage was made from (its settings, its seed and the
-hashes of what it read) is folded into one `fingerprint`, so that a finished directory is taken up again only for the
-same work.
+A directory with a manifest is done; one without is not there. What a stage was made from (its settings, its seed and
+the hashes of what it read) is folded into one `fingerprint`, so that a finished directory is taken up again only for
+the same work.
 
     with open_stage(out, "curate", settings=..., inputs=[...], seed=7) as stage:
         if not stage.done:
@@ -61,7 +61,8 @@ class Rows(BaseModel):
     def model_post_init(self, _: Any) -> None:
         if self.in_ != self.kept + self.dropped + self.quarantined:
             raise AssertionError(
-                f"rows are lost: {self.in_} in, {self.kept} kept + {self.dropped} dropped + {self.quarantined} quarantined"
+                f"rows are lost: {self.in_} in, {self.kept} kept + {self.dropped} dropped + "
+                f"{self.quarantined} quarantined"
             )
 
 
@@ -113,7 +114,7 @@ def sha256(path: Path) -> str:
 
 
 def input_hash(value: Path | str) -> str:
-    """What stands for an input in a fingerprint: a finished stage by what it made, a path by its bytes, a value as it is."""
+    """What stands for an input in a fingerprint: what a finished stage made, a path's bytes, a value as it is."""
     if isinstance(value, str):
         return value
     manifest = read_manifest(value) if value.is_dir() else None
@@ -228,8 +229,9 @@ def open_stage(
         changed += [f"input {key!r}" for key in hashed if hashed[key] != before.inputs.get(key)]
         changed += ["the seed"] if seed != before.seed else []
         raise Problem(
-            f"{directory}: stage {name} was finished for other work ({', '.join(changed) or 'its settings'} changed since); "
-            "put the recipe back, give it another run_dir, or remove this directory and those of later stages."
+            f"{directory}: stage {name} was finished for other work "
+            f"({', '.join(changed) or 'its settings'} changed since); put the recipe back, "
+            "give it another run_dir, or remove this directory and those of later stages."
         )
     if not stage.done:
         directory.mkdir(parents=True, exist_ok=True)

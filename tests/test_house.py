@@ -18,7 +18,17 @@ MAY_IMPORT = {
     "training": {"schemas", "curation", "rewards", "annotation"},
     "apps": {"schemas", "curation", "rewards", "annotation", "training"},
 }
-HEAVY = {"torch", "transformers", "trl", "argilla", "spacy", "presidio_analyzer", "sentence_transformers", "datasets", "faiss"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "trl",
+    "argilla",
+    "spacy",
+    "presidio_analyzer",
+    "sentence_transformers",
+    "datasets",
+    "faiss",
+}
 
 
 def imports(path):

@@ -122,12 +122,12 @@ def check_files(recipe: Recipe, path: Path) -> None:
         Problem: One sentence for each thing that is not.
     """
     sentences = []
-    source = path.parent / recipe.curation.input
+    source = Path(recipe.curation.input)
     if not source.exists():
         sentences.append(f"{path}: curation.input: {source} is not there; expected a file or directory of logs.")
     if recipe.curation.personas:
         try:
-            read_personas(path.parent / recipe.curation.personas)
+            read_personas(Path(recipe.curation.personas))
         except Problem as problem:
             sentences += [f"{path}: curation.personas: {sentence}" for sentence in problem.sentences]
     if sentences:
@@ -202,12 +202,12 @@ def _do(given: argparse.Namespace) -> int:
         console.print(f"{given.recipe}: no mistakes found.", markup=False, soft_wrap=True)
         return 0
     if given.command == "plan":
-        console.print(plan_table(recipe, given.recipe))
+        console.print(plan_table(recipe))
         return 0
     begin = given.command == "run"
-    generation = current(recipe, given.recipe, begin=begin, another=begin and given.next)
+    generation = current(recipe, begin=begin, another=begin and given.next)
     if generation is None:
-        raise Problem(f"{home(recipe, given.recipe)}: no generation was begun here; use `run` to begin one.")
+        raise Problem(f"{home(recipe)}: no generation was begun here; use `run` to begin one.")
     if given.command == "status":
         show_status(generation)
         return 0

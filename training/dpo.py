@@ -1,7 +1,7 @@
 """A small DPO patch, with TRL's DPOTrainer.
 
-Sigmoid loss (Rafailov et al. 2023) beside a little SFT loss on the chosen reply, which keeps a small patch from lowering
-the likelihood of both sides (Pang et al. 2024, "Iterative Reasoning Preference Optimization").
+Sigmoid loss (Rafailov et al. 2023) beside a little SFT loss on the chosen reply, which keeps a small patch from
+lowering the likelihood of both sides (Pang et al. 2024, "Iterative Reasoning Preference Optimization").
 """
 
 from __future__ import annotations

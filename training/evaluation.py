@@ -115,7 +115,8 @@ def _people(path: Path, model: Path) -> dict[str, Any]:
     if not path.is_file():
         raise Waiting(
             f"experiment: serve {model} beside its parent and write the result to {path}: "
-            '{"metrics": [{"name": "breadth", "value": .., "n": .., "low": .., "high": ..}, {"name": "depth", ..}]}. Then resume.'
+            '{"metrics": [{"name": "breadth", "value": .., "n": .., "low": .., "high": ..}, {"name": "depth", ..}]}. '
+            "Then resume."
         )
     try:
         metrics = {m["name"]: Metric.model_validate(m) for m in json.loads(path.read_text(encoding="utf-8"))["metrics"]}
@@ -124,7 +125,7 @@ def _people(path: Path, model: Path) -> dict[str, Any]:
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise Problem(
-            f"{path}: expected a JSON object with metrics, a list of breadth and depth, each with name, value, n, low, high."
+            f"{path}: expected a JSON object with metrics: breadth and depth, each with name, value, n, low, high."
         ) from None
     outcome = "better" if breadth.low > 0 else "worse" if breadth.high < 0 else "inconclusive"
     return {"n": breadth.n, "metrics": [m.model_dump() for m in metrics.values()], "verdict": outcome}

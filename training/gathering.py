@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,7 @@ from training.prompts import draw
 def personas_of(generation: Generation) -> dict[str, Persona]:
     """The recipe's personas, or none where the logs carry their own system prompts."""
     written = generation.recipe.curation.personas
-    return read_personas(generation.path(written)) if written else {}
+    return read_personas(Path(written)) if written else {}
 
 
 def curate(generation: Generation, advance: Advance) -> Manifest:
@@ -32,7 +33,7 @@ def curate(generation: Generation, advance: Advance) -> Manifest:
     recipe = generation.recipe
     return pipeline.run(
         recipe,
-        input=generation.path(recipe.curation.input),
+        input=Path(recipe.curation.input),
         format=recipe.curation.format,
         out=generation.directory / "curate",
         personas=personas_of(generation),

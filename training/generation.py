@@ -37,14 +37,12 @@ class Generation(NamedTuple):
 
     Attributes:
         recipe: The recipe.
-        recipe_path: Its file; relative paths in it start from there.
         number: From 1.
         parent: Model it starts from and is compared with.
         directory: Where its stages are.
     """
 
     recipe: Recipe
-    recipe_path: Path
     number: int
     parent: str
     directory: Path
@@ -52,10 +50,6 @@ class Generation(NamedTuple):
     @property
     def ledger(self) -> Path:
         return self.directory.parent / "ledger.sqlite"
-
-    def path(self, written: str) -> Path:
-        """A path of the recipe, from the recipe's own directory."""
-        return (self.recipe_path.parent / written).resolve()
 
     @contextmanager
     def stage(self, name: str, *, settings: dict[str, Any], reads: Sequence[str]) -> Iterator[Stage]:
@@ -72,9 +66,9 @@ class Generation(NamedTuple):
             yield stage
 
 
-def home(recipe: Recipe, recipe_path: Path) -> Path:
+def home(recipe: Recipe) -> Path:
     """Directory of a product line; made for its owner alone, since it holds people's messages."""
-    return (recipe_path.parent / recipe.run_dir / recipe.name).resolve()
+    return Path(recipe.run_dir) / recipe.name
 
 
 def generations(directory: Path) -> list[Path]:
@@ -87,12 +81,11 @@ def finished(directory: Path) -> bool:
     return read_manifest(directory / "release") is not None
 
 
-def current(recipe: Recipe, recipe_path: Path, *, begin: bool = False, another: bool = False) -> Generation | None:
+def current(recipe: Recipe, *, begin: bool = False, another: bool = False) -> Generation | None:
     """The newest generation of a product line.
 
     Args:
         recipe: The recipe.
-        recipe_path: Its file.
         begin: Begin the first where there is none.
         another: Begin the next where the newest is finished.
 
@@ -102,7 +95,7 @@ def current(recipe: Recipe, recipe_path: Path, *, begin: bool = False, another: 
     Raises:
         Problem: `another` while the newest is not finished.
     """
-    directory = home(recipe, recipe_path)
+    directory = home(recipe)
     begun = generations(directory)
     if another and begun and not finished(begun[-1]):
         raise Problem(f"{begun[-1]}: this generation has no verdict yet; resume it before beginning another.")
@@ -111,7 +104,7 @@ def current(recipe: Recipe, recipe_path: Path, *, begin: bool = False, another: 
     if not begun or another:
         number = len(begun) + 1
         released = [r for r in ledger.releases(directory / "ledger.sqlite", recipe.name) if r.decision == "release"]
-        parent = released[-1].model if released else _model(recipe, recipe_path)
+        parent = released[-1].model if released else recipe.policy.model
         target = directory / f"generation-{number:03d}"
         target.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
@@ -119,12 +112,6 @@ def current(recipe: Recipe, recipe_path: Path, *, begin: bool = False, another: 
         begun.append(target)
     try:
         fixed = json.loads((begun[-1] / "generation.json").read_text(encoding="utf-8"))
-        return Generation(recipe, recipe_path, int(fixed["number"]), str(fixed["parent"]), begun[-1])
+        return Generation(recipe, int(fixed["number"]), str(fixed["parent"]), begun[-1])
     except (ValueError, KeyError):
         raise Problem(f"{begun[-1] / 'generation.json'}: not readable as ours; move the generation away.") from None
-
-
-def _model(recipe: Recipe, recipe_path: Path) -> str:
-    """The recipe's model: a path from the recipe's directory where there is one, else a name."""
-    beside = recipe_path.parent / recipe.policy.model
-    return str(beside.resolve()) if (beside / "config.json").is_file() else recipe.policy.model

@@ -1,10 +1,10 @@
 """RL against the judge: GRPO with clip, KL and an EMA reference, with TRL's GRPOTrainer.
 
-GRPO (Shao et al. 2024) with the token-level loss of DAPO (Yu et al. 2025, TRL's default) and rewards scaled by the batch:
-scaling by the group turns reward noise into advantages (facts from TRL 1.16).
+GRPO (Shao et al. 2024) with the token-level loss of DAPO (Yu et al. 2025, TRL's default) and rewards scaled by the
+batch: scaling by the group turns reward noise into advantages (facts from TRL 1.16).
 
-The reward is a `rewards.judge.Judge` and nothing else: the only argument a reward can come in by is a judge's directory,
-and `load_judge` opens no other kind of model. Style marks are logged beside it, with no weight.
+The reward is a `rewards.judge.Judge` and nothing else: the only argument a reward can come in by is a judge's
+directory, and `load_judge` opens no other kind of model. Style marks are logged beside it, with no weight.
 
 The reference follows the policy as an exponential moving average. TRL's own is not in its checkpoints, so a resumed run
 would be held to the model on disk again; `EmaReference` is saved with each checkpoint and restored.

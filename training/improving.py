@@ -46,8 +46,8 @@ def _capped(generation: Generation, rows: pl.DataFrame, purpose: str, total: int
     kept = cap(rows.select("turn_id", "persona_id"), share, recipe.seed, purpose, total=total)
     if kept.is_empty():
         raise Problem(
-            f"{purpose}: {rows.height} rows of {rows['persona_id'].n_unique()} personas are too few to keep each persona at or "
-            f"under {share:.0%}; raise score.prompts, or curation.quotas.max_persona_share."
+            f"{purpose}: {rows.height} rows of {rows['persona_id'].n_unique()} personas are too few to keep "
+            f"each persona at or under {share:.0%}; raise score.prompts, or curation.quotas.max_persona_share."
         )
     return rows.filter(pl.col("turn_id").is_in(kept.implode())).sort("turn_id")
 

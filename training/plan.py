@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import NamedTuple
 
 from rich.table import Table
 
@@ -15,20 +15,19 @@ from training.generation import generations, home
 SAMPLE_TOKENS_PER_SECOND = 200
 READ_TOKENS_PER_SECOND = 1000
 TRAIN_TOKENS_PER_SECOND = 200
-CURATE_TURNS_PER_SECOND = 60
+WAITS = "people: the cycle waits"
 
 
-def plan_table(recipe: Recipe, recipe_path: Path) -> Table:
+def plan_table(recipe: Recipe) -> Table:
     """One row a stage: reads, writes, work, and time measured before or estimated.
 
     Args:
         recipe: The recipe.
-        recipe_path: Its file.
     """
-    table = Table(title=f"{recipe.name}: {home(recipe, recipe_path)}")
+    table = Table(title=f"{recipe.name}: {home(recipe)}")
     for column in ("stage", "reads", "writes", "work", "time"):
         table.add_column(column)
-    begun = generations(home(recipe, recipe_path))
+    begun = generations(home(recipe))
     for name, reads, writes, work, seconds in _stages(recipe):
         earlier = [m.seconds for path in begun if (m := read_manifest(path / name))]
         time = (
@@ -38,7 +37,24 @@ def plan_table(recipe: Recipe, recipe_path: Path) -> Table:
     return table
 
 
-def _stages(recipe: Recipe) -> list[tuple[str, str, str, str, float]]:
+class Planned(NamedTuple):
+    """A stage that is to be run.
+
+    Attributes:
+        name: Its name.
+        reads, writes: What, in words.
+        work: How much.
+        seconds: Roughly, with a 135M model on two cores; 0 where that says nothing.
+    """
+
+    name: str
+    reads: str
+    writes: str
+    work: str
+    seconds: float
+
+
+def _stages(recipe: Recipe) -> list[Planned]:
     prompt = recipe.policy.max_prompt_tokens
 
     def sampling(replies: int, prompts: int, decoding: Decoding) -> float:
@@ -52,40 +68,68 @@ def _stages(recipe: Recipe) -> list[tuple[str, str, str, str, float]]:
     replies = r.batch_size * r.steps
     people = recipe.annotation.annotators == "people"
     scoring = k.prompts * k.replies * (prompt + k.decoding.max_new_tokens) / READ_TOKENS_PER_SECOND
+    votes = s.prompts * recipe.annotation.votes
+    ab = {"none": "none", "people": WAITS, "simulated": f"{recipe.experiment.simulated_users} simulated users"}
     return [
-        ("curate", recipe.curation.input, "turns/ dropped/ quarantine/ report.json", "every turn of the input", 0.0),
-        (
-            "sample", "curate/turns", "prompts, candidates, tasks .parquet", f"{s.prompts} prompts x 2 replies",
+        Planned(
+            "curate", recipe.curation.input, "turns, dropped, quarantine, report.json", "every turn of the input", 0
+        ),
+        Planned(
+            "sample",
+            "curate",
+            "prompts, candidates, tasks",
+            f"{s.prompts} prompts x 2 replies",
             sampling(2 * s.prompts, s.prompts, s.decoding),
         ),
-        (
-            "annotate", "sample/tasks", "comparisons, preferences .parquet",
-            f"{s.prompts * recipe.annotation.votes} votes by {'people: the cycle waits' if people else 'simulated annotators'}", 0.0,
+        Planned(
+            "annotate",
+            "sample",
+            "comparisons, preferences",
+            f"{votes} votes by {WAITS if people else 'a rehearsal'}",
+            0,
         ),
-        (
-            "judge", "annotate/preferences", "model/", f"up to {train_pairs} pairs x {recipe.judge.epochs:g} epochs",
+        Planned(
+            "judge",
+            "annotate",
+            "model",
+            f"up to {train_pairs} pairs x {recipe.judge.epochs:g} epochs",
             training(2 * train_pairs * recipe.judge.epochs, recipe.judge.max_length),
         ),
-        (
-            "score", "curate/turns, judge", "scored, difficulty .parquet", f"{k.prompts} prompts x {k.replies} replies",
+        Planned(
+            "score",
+            "curate, judge",
+            "scored, difficulty",
+            f"{k.prompts} prompts x {k.replies} replies",
             sampling(k.replies * k.prompts, k.prompts, k.decoding) + scoring,
         ),
-        (
-            "sft", "score", "rows.jsonl, model/", f"up to {recipe.sft.rows} rows x {recipe.sft.epochs:g} epochs",
+        Planned(
+            "sft",
+            "score",
+            "rows.jsonl, model",
+            f"up to {recipe.sft.rows} rows x {recipe.sft.epochs:g} epochs",
             training(recipe.sft.rows * recipe.sft.epochs, recipe.sft.max_length),
         ),
-        (
-            "dpo", "annotate, score, sft", "rows.jsonl, model/", f"up to {recipe.dpo.pairs} pairs x {recipe.dpo.epochs:g} epochs",
+        Planned(
+            "dpo",
+            "annotate, score, sft",
+            "rows.jsonl, model",
+            f"up to {recipe.dpo.pairs} pairs x {recipe.dpo.epochs:g} epochs",
             1.4 * training(2 * recipe.dpo.pairs * recipe.dpo.epochs, recipe.dpo.max_length),
         ),
-        (
-            "rl", "judge, score, dpo", "rows.jsonl, model/", f"{r.steps} steps x {r.batch_size} replies",
+        Planned(
+            "rl",
+            "judge, score, dpo",
+            "rows.jsonl, model",
+            f"{r.steps} steps x {r.batch_size} replies",
             sampling(replies, replies, r.decoding) + 1.6 * training(replies, prompt + r.decoding.max_new_tokens),
         ),
-        (
-            "evaluate", "curate/turns, judge, rl", "parent, release .parquet", f"{e.prompts} prompts x {e.replies} replies x 2 models",
+        Planned(
+            "evaluate",
+            "curate, judge, rl",
+            "parent, release",
+            f"{e.prompts} prompts x {e.replies} replies x 2 models",
             2 * sampling(e.prompts * e.replies, e.prompts, e.decoding),
         ),
-        ("experiment", "evaluate", "A/B result", {"none": "none", "people": "people: the cycle waits", "simulated": f"{recipe.experiment.simulated_users} simulated users"}[recipe.experiment.users], 0.0),
-        ("release", "every manifest", "release.json, report.md, a line in ledger.sqlite", "gates, verdict", 0.0),
-    ]  # fmt: skip
+        Planned("experiment", "evaluate", "A/B result", ab[recipe.experiment.users], 0),
+        Planned("release", "every manifest", "release.json, report.md, ledger.sqlite", "gates, verdict", 0),
+    ]

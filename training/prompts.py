@@ -1,4 +1,4 @@
-"""Prompts from curated turns: split by conversation, in the languages the policy speaks, fitted, under the persona cap."""
+"""Prompts from curated turns: split by conversation, in the policy's languages, fitted, under the persona cap."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def draw(generation: Generation, purpose: str, count: int, split: str | None = N
     prompts = usable.filter(pl.col("turn_id").is_in(chosen.implode())).sort("turn_id")
     if prompts.is_empty():
         raise Problem(
-            f"{purpose}: {usable.height} turns of {usable['persona_id'].n_unique()} personas were there to draw from, too few "
-            f"to keep each persona at or under {share:.0%}; curate more, or raise curation.quotas.max_persona_share."
+            f"{purpose}: {usable.height} turns of {usable['persona_id'].n_unique()} personas to draw from, too few to "
+            f"keep each persona at or under {share:.0%}; curate more, or raise curation.quotas.max_persona_share."
         )
     columns = ["turn_id", "conversation_id", "persona_id", "locale", "split", "messages"]
     return Drawn(prompts.select(columns), rows.height, rows.height - usable.height)

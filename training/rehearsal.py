@@ -113,7 +113,8 @@ def ab_test(release: pl.DataFrame, parent: pl.DataFrame, prompts: pl.DataFrame, 
         seed: Of everything.
 
     Returns:
-        The result. Its intervals are over invented users, given these replies: a rehearsal of the arithmetic, not proof.
+        The result. Its intervals are over invented users, given these replies: a rehearsal of the arithmetic, not
+        proof.
     """
     rng = np.random.default_rng(seed)
     arms = []

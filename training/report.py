@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,16 @@ def lines(directory: Path, release: Release) -> list[str]:
     done = {name: read_manifest(directory / name) for name in STAGES_BEFORE_RELEASE}
     found = {name: manifest for name, manifest in done.items() if manifest}
     figures = {name: manifest.figures for name, manifest in found.items()}
+    curated = json.loads((directory / "curate" / "report.json").read_text(encoding="utf-8"))
     out = [f"# {release.recipe}, generation {release.generation}: {release.decision}", "", f"{release.reason}.", ""]
     if release.simulated:
         out += [
-            f"**A rehearsal: simulated {' and '.join(release.simulated)} took part. It is no evidence about people.**",
+            f"**A rehearsal: simulated {' and '.join(release.simulated)} took part. No evidence about people.**",
             "",
         ]
     if release.embedded:
         out += [f"Embedded parts stood in: {', '.join(release.embedded)}.", ""]
-    out += _rows(found) + _curation(figures["curate"]) + _judge(figures) + _trainers(figures)
+    out += _rows(found) + _curation(curated) + _judge(figures) + _trainers(figures)
     out += _evaluation(figures["evaluate"]) + _experiment(figures["experiment"]) + _gates(release) + _where(directory)
     return out
 
@@ -68,30 +70,24 @@ def _rows(found: dict[str, Manifest]) -> list[str]:
     return ["## Rows", "", *_table(["stage", "in", "kept", "dropped", "quarantined", "seconds"], rows), note, ""]
 
 
-def _curation(figures: dict[str, Any]) -> list[str]:
+def _curation(report: dict[str, Any]) -> list[str]:
+    places = ("in", "kept", "dropped", "quarantined")
     out = ["## Curation", ""]
-    steps = figures.get("stages", {})
+    out += _table(["step", *places], [[step["stage"], *(step[place] for place in places)] for step in report["stages"]])
     out += _table(
-        ["step", "in", "kept", "dropped", "quarantined"],
-        [[name, *(row[key] for key in ("in", "kept", "dropped", "quarantined"))] for name, row in steps.items()],
+        ["step", "dropped because", "turns"], [[row["stage"], row["reason"], row["count"]] for row in report["dropped"]]
     )
-    reasons = figures.get("dropped", {})
-    if reasons:
-        out += _table(["dropped because", "turns"], sorted(reasons.items(), key=lambda item: -item[1]))
-    if figures.get("pii"):
-        out += [
-            "Personal data masked: " + ", ".join(f"{kind} {n}" for kind, n in sorted(figures["pii"].items())) + ".",
-            "",
-        ]
-    quotas = figures.get("quotas", {})
-    if quotas:
-        out += [
-            f"Quotas: {quotas['total']} turns chosen, proven bound {quotas['bound']:.1f}, gap {quotas['gap']}; "
-            f"largest persona share {quotas['largest_persona_share']:.2%}.",
-            "",
-        ]
-        out += [f"- {sentence}" for sentence in quotas.get("relaxations", [])]
-    return out
+    masked = ", ".join(f"{kind} {count}" for kind, count in report["pii"].items())
+    safety, quotas = report["safety"], report["quotas"]
+    out += [
+        f"Personal data masked: {masked or 'none'}.",
+        f"Safety scorer: {safety['scorer']}; {safety['review_band']} kept turns are in the band for people to look at.",
+        f"Quotas: {quotas['total']} turns chosen of at most {quotas['bound']:.1f} (proven), gap {quotas['gap']}; "
+        f"largest persona share {quotas['largest_persona_share']:.2%}.",
+        "",
+    ]
+    notes = [*quotas["relaxations"], *report["problems"]]
+    return [*out, *(f"- {sentence}" for sentence in notes), ""] if notes else out
 
 
 def _judge(figures: dict[str, Any]) -> list[str]:
@@ -104,8 +100,9 @@ def _judge(figures: dict[str, Any]) -> list[str]:
     )
     if judge["accuracy"]:
         out.append(
-            f"Accuracy on held-out pairs: {interval(judge['accuracy'])}; calibration error {judge['calibration_error']:.3f}; "
-            f"length and style marks alone explain {judge['style_explains']:.0%} of its scores."
+            f"Accuracy on held-out pairs: {interval(judge['accuracy'])}; calibration error "
+            f"{judge['calibration_error']:.3f}; length and style marks alone explain "
+            f"{judge['style_explains']:.0%} of its scores."
         )
     else:
         out.append("No held-out pair was agreed on, so the judge's accuracy is unknown.")

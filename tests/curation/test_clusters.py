@@ -23,8 +23,10 @@ def test_topics_are_found() -> None:
     embeddings, topic = make(1200)
     centroids = clusters.fit(embeddings, 30, 20)
     found = clusters.assign(embeddings, centroids)
-    assert centroids.shape == (30, 16) and centroids.dtype == np.float32
-    assert found.shape == (1200,) and found.dtype == np.int32
+    assert centroids.shape == (30, 16)
+    assert centroids.dtype == np.float32
+    assert found.shape == (1200,)
+    assert found.dtype == np.int32
     pure = sum(np.bincount(topic[found == cluster]).max() for cluster in np.unique(found))
     assert pure > 0.98 * 1200
     distance = ((embeddings[:, None] - centroids) ** 2).sum(axis=2)

@@ -75,14 +75,16 @@ def test_copies_of_one_text_leave_one() -> None:
     ids, embeddings = make(9000)
     embeddings[:] = embeddings[0]
     found = near_duplicates.find(ids, embeddings, np.zeros(9000, dtype=np.int32), 1.0, 20)
-    assert found.height == 8999 and found["duplicate_of"].n_unique() == 1
+    assert found.height == 8999
+    assert found["duplicate_of"].n_unique() == 1
 
 
 def test_no_turns_and_numbers_of_clusters_with_gaps() -> None:
     ids, embeddings = make(4)
     embeddings[:] = embeddings[0]
     empty = near_duplicates.find(ids.clear(), embeddings[:0], np.zeros(0, dtype=np.int32), 0.9, 20)
-    assert empty.schema == {"turn_id": pl.String, "duplicate_of": pl.String} and empty.is_empty()
+    assert empty.schema == {"turn_id": pl.String, "duplicate_of": pl.String}
+    assert empty.is_empty()
     assert near_duplicates.find(ids, embeddings, np.array([9, 9, 2, 2], dtype=np.int32), 0.9, 20).height == 3
 
 

@@ -175,7 +175,8 @@ def test_prices_say_what_a_quota_costs() -> None:
     plan = solve(cells, quotas)
     assert plan.total == 1000
     price = plan.prices.filter(pl.col("quota") == "locale pt-BR").row(0, named=True)
-    assert price["side"] == "min" and price["share"] == 0.1
+    assert price["side"] == "min"
+    assert price["share"] == 0.1
     assert price["cost"] == pytest.approx(5100)  # all 6,100 without the floor
     assert price["price"] == pytest.approx(100, rel=1e-3)  # d(100 / share) at 10 %, a point
     lower = solve(cells, Quotas(locales={"pt-BR": Band(min=0.099)}))

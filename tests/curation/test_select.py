@@ -46,7 +46,8 @@ def test_shares_hold_and_every_turn_is_accounted_for() -> None:
 def test_the_order_of_rows_does_not_matter() -> None:
     turns = make()
     choice, again = choose(turns, QUOTAS, 20), choose(turns.sample(fraction=1, shuffle=True, seed=3), QUOTAS, 20)
-    assert again.chosen.equals(choice.chosen) and again.dropped.equals(choice.dropped)
+    assert again.chosen.equals(choice.chosen)
+    assert again.dropped.equals(choice.dropped)
     assert not choose(turns, QUOTAS, 21).chosen.equals(choice.chosen)
 
 
@@ -79,7 +80,8 @@ def test_within_a_cell_clusters_take_turns_hardest_first() -> None:
 def test_without_difficulty_the_band_for_hard_turns_does_not_count() -> None:
     turns = make().with_columns(difficulty=pl.lit(None, dtype=pl.Float64))
     plan = choose(turns, QUOTAS, 20).plan
-    assert plan.relaxations == [] and plan.total == 800
+    assert plan.relaxations == []
+    assert plan.total == 800
     assert "hard turns" not in plan.prices["quota"].to_list()
 
 

@@ -68,7 +68,9 @@ def test_it_learns_what_was_preferred(trained):
 
 def test_scores_do_not_depend_on_the_batch(trained):
     judge = load_judge(trained[0], "float32")
-    prompts = [[{"role": "system", "content": "A pirate."}, {"role": "user", "content": "hi " * n}] for n in range(1, 30)]
+    prompts = [
+        [{"role": "system", "content": "A pirate."}, {"role": "user", "content": "hi " * n}] for n in range(1, 30)
+    ]
     replies = ["aye " * (30 - n) for n in range(1, 30)]
     together = judge.score(prompts, replies)
     alone = [judge.score([p], [r])[0] for p, r in zip(prompts, replies, strict=True)]
@@ -84,7 +86,7 @@ def test_a_model_of_user_signals_is_refused_by_name(trained, tmp_path):
 
 
 def test_pairs_that_fit_nowhere_get_a_sentence(tiny_model, tmp_path):
-    with pytest.raises(Problem, match="judge.max_length"):
+    with pytest.raises(Problem, match=r"judge\.max_length"):
         train_judge(
             tiny_model,
             preferences(4),

@@ -27,7 +27,11 @@ SETTINGS = recipe.RL(
     decoding=recipe.Decoding(max_new_tokens=4),
 )
 PROMPTS = pl.DataFrame(
-    {"prompt": [[{"role": "system", "content": "A pirate."}, {"role": "user", "content": f"ahoy {i}"}] for i in range(40)]}
+    {
+        "prompt": [
+            [{"role": "system", "content": "A pirate."}, {"role": "user", "content": f"ahoy {i}"}] for i in range(40)
+        ]
+    }
 )
 
 

@@ -1,0 +1,82 @@
+"""Languages, and vectors that do not depend on which texts share a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curation import embed, language
+from schemas.problems import Problem
+from schemas.recipe import Embedding, Language
+from schemas.turns import MESSAGES
+
+
+def said(user: list[str], reply: list[str]) -> pl.DataFrame:
+    messages = [[{"role": "system", "content": "s"}, {"role": "user", "content": text}] for text in user]
+    return pl.DataFrame({"messages": pl.Series(messages, dtype=MESSAGES), "response": reply})
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("what are you doing this evening?", "en"),
+        ("o que você vai fazer hoje à noite?", "pt"),
+        ("was machst du heute Abend?", "de"),
+        ("今日は何をしていますか", "ja"),
+        ("오늘 저녁에 뭐 해요?", "ko"),
+        ("ok", "und"),
+        ("12345 <PERSON_3f2a9c> :)", "und"),
+        ("", "und"),
+    ],
+)
+def test_languages(text: str, code: str) -> None:
+    assert language.detect([text])[0][0] == code
+
+
+def test_only_sure_and_unwanted_languages_go() -> None:
+    turns = said(["what are you doing this evening?", "was machst du heute Abend?", "hm"], ["nothing much", "nichts", "ok"])
+    labelled = language.label(turns, Language())
+    assert labelled["language"].to_list() == ["en", "de", "und"]
+    assert labelled.select(x=language.unwanted(Language(keep=("en",))))["x"].to_list() == [False, True, False]
+    assert not labelled.select(x=language.unwanted(Language()))["x"].any()
+    assert set(language.label(turns, Language(min_confidence=1.0))["language"]) <= {"und", "en", "de"}
+
+
+def test_the_key_does_not_reach_the_vectors() -> None:
+    assert embed.said(said(["I am <PERSON_3f2a9c>"], ["Hi <PERSON_3f2a9c>"])) == ["I am <PERSON>\nHi <PERSON>"]
+
+
+@pytest.fixture(scope="module")
+def vectors() -> embed.Embed:
+    return embed.load(Embedding(batch_size=8), "float32")
+
+
+TEXTS = [f"{'so ' * (n % 7)}I saw {n} {'birds over the grey sea and ' * (n % 5)}sang" for n in range(40)]
+
+
+def test_vectors_mean_something(vectors: embed.Embed) -> None:
+    cat, kitten, tax = vectors(["a cat sleeps", "a kitten is sleeping", "tax forms are due in April"])
+    assert cat.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm([cat, kitten, tax], axis=1), 1, atol=1e-5)
+    assert cat @ kitten > 0.6 > 0.3 > cat @ tax
+
+
+def test_a_text_has_the_same_bits_in_any_company(vectors: embed.Embed) -> None:
+    together = vectors(TEXTS)
+    order = np.random.default_rng(0).permutation(len(TEXTS))
+    apart = np.zeros_like(together)
+    for part in np.array_split(order, 7):
+        apart[part] = vectors([TEXTS[row] for row in part])
+    assert np.array_equal(together, apart)
+    assert np.array_equal(vectors([TEXTS[3], TEXTS[3]]), together[[3, 3]])
+
+
+def test_nothing_to_embed(vectors: embed.Embed) -> None:
+    assert vectors([]).shape == (0, 384)
+
+
+def test_a_model_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(Problem, match="did not load"):
+        embed.load(Embedding(model="./no-such-folder"))
