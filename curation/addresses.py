@@ -27,7 +27,8 @@ _LOOSE = any_of(  # ordinary English words too: only with a capital
 )
 _FRENCH = any_of("rue avenue av\\. boulevard bd\\.? place allée chemin impasse quai cours route square")
 _ROMANCE = any_of(
-    """[Cc]alle [Cc]/ [Aa]venida AVENIDA CALLE RUA VIA [Aa]vda\\.? [Aa]v\\. [Pp]aseo [Pp]laza [Cc]arrera [Rr][uú]a
+    """[Cc]allej[oó]n [Aa]ndador [Pp]rivada [Cc]errada [Pp]rolongaci[oó]n [Cc]alzada [Cc]alle [Cc]/ [Aa]venida AVENIDA
+    CALLE RUA VIA [Aa]vda\\.? [Aa]v\\. [Pp]aseo [Pp]laza [Cc]arrera [Rr][uú]a
     R\\. [Tt]ravessa
     [Pp]raça [Aa]lameda [Ee]strada [Vv]ia [Vv]iale [Vv]icolo [Cc]orso [Pp]iazza [Ll]argo [Ss]trada [Rr]ue Avenue"""
 )
@@ -68,7 +69,9 @@ _STREETS = [
         r"(?:\s\d{1,4}\b)?"
     ),
     re.compile(rf"\b(?:calle|rua|rúa|avenida|viale|piazza|paseo)\s+(?:{_WORD}\s+){{1,4}}\d{{1,5}}\b", re.IGNORECASE),
-    re.compile(r"\b(?:[Cc]alle|[Cc]arrera)\s\d{1,4}\s+(?:[Nn]o\.?|#)\s?\d{1,4}(?:[ -]\d{1,4})?"),
+    re.compile(
+        r"\b(?:[Cc]alle|[Cc]arrera)\s\d{1,4}\s+(?:[Nn]o\.?|#)\s?\d{1,4}(?:[ -]\d{1,4})?(?: x \d{1,4}(?: y \d{1,4})?)?"
+    ),
     # Hauptstraße 5a; Prinsengracht 263; Puruntie 82; Brucker Bundesstrasse 31; Am Markt 5
     re.compile(rf"(?:{_CAP}[ -]){{0,2}}\b[^\W\d_][\w\-]{{2,30}}(?i:{_STEM})\s+{_NUMBER}"),
     re.compile(rf"(?:{_CAP}[ -]){{1,3}}(?:{_STEM}|{_APART})\s+{_NUMBER}"),
@@ -102,6 +105,12 @@ _STREETS = [
         r"|\s*&\s*)[^\W\d_][^\n,.?!]{1,40}",
         re.IGNORECASE,
     ),
+    # Schusterberg 3, 91744 Rothenbrunn; 19 Harbor Slip, Portland; B-17 Shanti Enclave, New Delhi
+    re.compile(rf"{_CAP}(?:\s{_CAP}){{0,2}}\s\d{{1,4}}\s?[a-z]?(?=,\s*\d{{4,5}}\s+{_CAP})"),
+    re.compile(
+        rf"(?<![\w.,$/-])(?!(?:1[89]"
+        rf"|20)\d\d\b)(?:[A-Z]-)?\d{{1,5}}[a-z]?\s{_CAP}(?:\s{_CAP}){{1,3}}(?:\s#\d{{1,5}})?(?=,\s{_CAP})"
+    ),
     # Boxes, flats, military post
     re.compile(
         r"\b(?:P\.?\s?O\.?\s?Box|Postbox|Postfach|Apartado|Caixa Postal|Casella Postale|Boîte Postale)\s*\d{1,6}\b",
@@ -123,7 +132,9 @@ _UNIT = r"(?:\b(?i:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl)\.?\s?#?\d{1,5}[A-
 _POSTCODE = r"(?:(?<=[\s,>?])\d{4,6}(?:-\d{3,4})?|\b[A-Z]{1,2}\d[A-Z\d]?(?: \d[A-Z]{2})?)(?!\w)"
 _TOWN = rf"(?:{_CAP}|nan|\([A-Z]\w{{1,20}}\)|[a-z]{{2}}\b|{_SMALL}|\d{{2}}\b(?=\n))"
 _TAIL = re.compile(
-    rf"(?:{_SEP}{_UNIT}){{0,3}}(?:(?:{_SEP}{_TOWN}){{0,8}}{_SEP}{_POSTCODE}"
+    rf"(?:{_SEP}{_UNIT}){{0,3}}(?:,\s?\d{{4,5}}\s{_CAP}(?:[ -]{_CAP}){{0,2}}|(?:{_SEP}{_TOWN}){{0,8}}{_SEP}{_POSTCODE}"
+    rf"|(?:,\s?(?:\d{{4,5}}\s|Int\.\s\d{{1,4}},\s"
+    rf"|Col\.\s)?{_CAP}(?:\s(?:{_SMALL})?{_CAP}){{0,2}}(?:\s\d{{5,6}}\b)?){{1,4}}"
     rf"|(?:,?[ \t]*\n[ \t>?,]{{0,8}}{_CAP}(?: {_CAP}){{0,3}}[ \t]*(?=[\n.?!]|$)){{1,3}}"
     rf"|(?<=\d),?(?: {_CAP},?){{1,5}}(?=\s*(?:$|[\n.?!])))?"
 )

@@ -82,12 +82,12 @@ def _embed(model: Any, texts: Sequence[str], batch_size: int, bfloat16: bool) ->
     import torch
 
     if not texts:
-        return np.zeros((0, model.get_sentence_embedding_dimension()), dtype=np.float32)
+        return np.zeros((0, model.get_embedding_dimension()), dtype=np.float32)
     distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     longest = int(model.max_seq_length)
     ids = model.tokenizer(list(distinct), truncation=True, max_length=longest)["input_ids"]
     lengths = np.array([min(longest, -(-len(row) // STEP) * STEP) for row in ids])
-    vectors = np.zeros((len(ids), model.get_sentence_embedding_dimension()), dtype=np.float32)
+    vectors = np.zeros((len(ids), model.get_embedding_dimension()), dtype=np.float32)
     padding = model.tokenizer.pad_token_id or 0
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)

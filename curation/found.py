@@ -34,16 +34,20 @@ def any_of(text: str) -> str:
 # Where what somebody says of themselves is over.
 CLAUSE_END = re.compile(r"\s*(?:$|[,.;:!?)\n…~]|(?:and|but|btw|here|from|if|y|e|et|und|ed|dan)\b)", re.IGNORECASE)
 
+# Score of a name that its owner gave: sure enough to be looked for in the rest of the conversation.
+INTRODUCED = 0.95
+
 # What follows "I'm", "soy", "ich bin" and is no name.
 NOT_A_NAME = words(
     """
+    abt ngl tbh irl tho idk imo smh fr bc rn u ur n welp yaar wkwk guys y'all
     a an the so not just very really too also still all always never now here there back home in on at out off
     up down with from for about of to and or but if as is am are was were be been being do does did done have
     has had going gonna doing getting trying looking thinking feeling good great fine ok okay well better best
     bad sad happy glad sorry sure tired bored hungry thirsty sick ill alone lonely single married divorced taken
     free busy ready late early lost new old young older younger big small tall short fat thin hot cold warm cool
     weird shy nice kind mean mad angry upset scared afraid nervous anxious stressed excited curious confused
-    surprised serious kidding joking lying dead alive awake asleep drunk sober high broke rich poor blind deaf
+    surprised serious kidding software joking lying dead alive awake asleep drunk sober high broke rich poor blind deaf
     mute gay bi straight trans lesbian asexual queer nonbinary male female man woman boy girl guy dude person
     human robot bot ai teen kid mom dad mum mother father parent student teacher nurse doctor lawyer engineer
     writer artist gamer musician vegan vegetarian religious christian catholic muslim jewish buddhist atheist

@@ -1,10 +1,9 @@
-"""Keyed placeholders: `<PERSON_3f2a9c>`, the type and six hexadecimal digits of
-HMAC-SHA256(key, conversation, type, text as compared).
+"""Keyed placeholders: `<PERSON_3f2a9c>`.
 
-The same person is the same placeholder through a conversation, whatever the order of rows, and nobody without the key
-can test a guess. People are compared by first name: `Anna` and `Anna Kowalska` are one, which history and later turns
-agree on. So two people of one first name in one conversation share theirs, and a surname or a nickname alone gets one
-of its own.
+One is the type and six hexadecimal digits of HMAC-SHA256(key, conversation, type, text as compared): the same person is
+the same placeholder through a conversation, whatever the order of rows, and nobody without the key can test a guess.
+People are compared by first name: `Anna` and `Anna Kowalska` are one, which history and later turns agree on. So two
+people of one first name in one conversation share a placeholder, and a nickname gets one of its own.
 """
 
 from __future__ import annotations

@@ -16,23 +16,24 @@ from curation.found import CLAUSE_END, NOT_A_NAME, Found, any_of, words
 
 # Mail -----------------------------------------------------------------------------------------------------------------
 
-_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
+# Letters of mail addresses and numbers' neighbours: not \w, for Japanese and Korean go on without a space.
+_L = r"A-Za-z0-9À-ɏ_"
+_MAIL = re.compile(rf"(?<![{_L}.+-])[{_L}.+-]{{1,64}}@[{_L}-]{{1,63}}(?:\.[{_L}-]{{1,63}}){{1,5}}")
 _HOSTS = any_of(
     "gmail googlemail hotmail outlook yahoo ymail icloud proton(?:mail)? gmx aol live naver daum hanmail qq uol bol web"
 )
 _AT = r"(?:\(at\)|\[at\]|\{at\}|<at>|\bat\b|\barroba\b|\bchiocciola\b|\barobase\b|@)"
 _DOT = r"(?:\(dot\)|\[dot\]|\{dot\}|<dot>|\bdot\b|\bpunto\b|\bponto\b|\bpunkt\b|\.)"
 _SPELT_MAIL = re.compile(
-    rf"(?<![\w.+-])(?P<name>[\w+-][\w.+-]{{1,63}}(?: {{0,2}}{_DOT} {{0,2}}[\w+-]{{1,40}}){{0,2}}) "
-    rf"{{0,2}}(?P<at>{_AT}) {{0,2}}"
+    rf"(?<![{_L}.+-])(?P<name>[{_L}+-][{_L}.+-]{{1,63}}(?: {{0,2}}{_DOT} {{0,2}}[{_L}+-]{{1,40}}){{0,2}}) "
+    rf"{{0,2}}(?P<at>{_AT}) {{0,2}}(?:[{_L}-]{{2,40}} {{0,2}}{_DOT} {{0,2}})?"
     rf"(?P<host>(?P<known>{_HOSTS})|[\w-]{{2,63}}) {{0,2}}(?:(?P<dot>{_DOT}) {{0,2}}(?:co {{0,2}}{_DOT} {{0,2}})?"
     rf"(?:com|net|org|edu|info|io|[a-z]{{2}})\b|(?(known)\b|(?!)))",
     re.IGNORECASE,
 )
 _NOT_A_MAILBOX = words(
     """it me us them you him her look looking shop shopping work works working is am are was were one that this stuff
-    things
-    be here there someone anyone stream live available book books and or"""
+    things be here there someone anyone stream live available book books and or"""
 )
 
 
@@ -65,11 +66,13 @@ _PROFILE = re.compile(
         discord reddit steamcommunity youtube"""
     )
     + r"\.(?:com|me|gg|tv|be)/(?!p/|watch|search|explore|r/|status/)@?[\w.+-]{2,}"
+    r"|/[\w.-]{3,}/(?:photos?|pics|gallery|albums?|videos?|posts|wishlist)\b|/(?:cv|resume|portfolio|about-?me"
+    r"|me)(?:\b|$)"
     r"|/(?:u|user|users|profile|profiles|in|people|member|add|id)/[\w.@+-]{2,}|/@\w|~\w|:[^/]{1,80}@"
     r"|[?&#](?:e-?mail|user(?:name|_?id)?|uid|token|auth|key|session|phone|name|account|id)=",
     re.IGNORECASE,
 )
-_HANDLE = re.compile(r"(?<![\w@./])@\w[\w.]{1,29}(?<!\.)")
+_HANDLE = re.compile(rf"(?<![{_L}@./])@[{_L}][{_L}.]{{1,29}}(?<!\.)")
 _DISCORD = re.compile(r"(?<![\w#])[\w.]{2,32}#\d{4}(?!\w)")
 _NETWORK = any_of(
     r"""insta(?:gram)? ig snap(?:chat)? sc discord telegram tg tik\s?tok twitter skype kik line we\s?chat kakao(?:talk)?
@@ -115,10 +118,12 @@ def handles(text: str) -> Iterator[Found]:
 
 # Numbers --------------------------------------------------------------------------------------------------------------
 
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
+_IPV4 = re.compile(rf"(?<![{_L}.])(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![{_L}.]*\d)")
 _IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])")
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)", re.IGNORECASE)
-_ID = re.compile(r"(?<!\w)[A-Z]{1,3}-?\d{6,14}[A-Z]?(?!\w)")
+_IBAN = re.compile(
+    rf"(?<![{_L}])[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,3}})?(?![{_L}])", re.IGNORECASE
+)
+_ID = re.compile(rf"(?<![{_L}])[A-Z]{{1,3}}-?\d{{6,14}}[A-Z]?(?![{_L}])")
 _PAPER = any_of(
     r"""passport licen[cs]e ssn social\ssecurity account member policy customer order pin rut dni cpf rg nik ktp nif
     personalausweis matr[ií]cula"""
@@ -128,8 +133,8 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _RUN = re.compile(
-    r"(?<![\w.])(?<!\d,)[+(]{0,2}\d(?:[ \t\u00a0().\-\u2010-\u2015/]{0,3}\d){5,21}(?: ?(?:x|ext\.?) ?\d{1,6})?(?!\w"
-    r"|[,.]\d)"
+    rf"(?<![{_L}.])(?<!\d,)[+(]{{0,2}}\d(?:[ \t\u00a0().\-\u2010-\u2015/]{{0,3}}\d){{5,21}}"
+    rf"(?: ?(?:x|ext\.?) ?\d{{1,6}})?(?![{_L}]|[,.]\d)"
 )
 _SSN = re.compile(r"\d{3}[- ]\d{2}[- ]\d{4}")
 _CPF = re.compile(r"\d{3}\.\d{3}\.\d{3}-\d{2}")
@@ -141,8 +146,7 @@ _DATE = re.compile(
 )
 _PHONE = any_of(
     r"""phone mobile cell fax office desk call text ring reach whats\s?app sms tel number contact handy telefon
-    tel[eé]fono
-    telefone celular cel num[eé]ro numero nomor hp wa 電話 携帯 전화 번호 연락"""
+    tel[eé]fono telefone celular cel num[eé]ro numero nomor hp wa 電話 携帯 전화 번호 연락"""
 )
 _CALLED = re.compile(rf"{_PHONE}\W{{0,4}}(?:\w{{1,20}}\W{{1,4}}){{0,3}}$", re.IGNORECASE)
 _AMOUNT_BEFORE = re.compile(r"[$€£¥₩₹]\s*$|\b(?:usd|eur|gbp|rp|rs)\.?\s*$", re.IGNORECASE)
@@ -190,7 +194,7 @@ def _number(text: str, match: re.Match[str]) -> str | None:
     if _DATE.fullmatch(shown) or _AMOUNT_BEFORE.search(before) or _AMOUNT_AFTER.match(text, match.end()):
         return None
     groups = re.findall(r"\d+", shown)
-    if any(group == "000" for group in groups[1:]) or digits.endswith("00000"):
+    if ({len(group) for group in groups[1:]} == {3} and digits.endswith("000")) or digits.endswith("00000"):
         return None  # 10 000 000
     called = _CALLED.search(before) is not None
     if 7 <= len(digits) <= 15 and (shown[0] in "+(" or called or (len(groups) > 1 and max(map(len, groups)) > 1)):

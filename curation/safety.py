@@ -89,7 +89,7 @@ class _Detoxify:
 
         try:
             self._model = Detoxify(checkpoint=str(path))
-        except (OSError, KeyError, AttributeError, ValueError) as error:
+        except (OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
             raise Problem(
                 f"curation.safety.checkpoint: {path} did not load ({type(error).__name__}); its "
                 f"config.arch.args.model_type "

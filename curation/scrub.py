@@ -1,10 +1,12 @@
 """Personal data out of turns: found by Presidio, replaced by keyed placeholders.
 
-The spaCy model's names count only in texts of the model's own language: it tags others wildly. The system prompt that
-comes first is the product's own text and stays; names in it, and the persona's, are not personal data in its
-conversations.
+The spaCy model's names count only in texts of the model's own language: it tags others wildly. A name that its owner
+gave, or one of several words, is looked for in all messages of the turn, so that a reply that repeats it does not give
+it away, and a surname alone stands for the full name. The system prompt that comes first is the product's own text and
+stays; names in it, and the persona's, are not personal data in its conversations.
 
-Not done: a name found in one message is not searched for in the others; keys and numbers in tool calls are left alone.
+Not done: keys and numbers in tool calls are left alone; a name that only later turns tell to be one is readable in
+earlier turns.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import re
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ import polars as pl
 
 from curation import language
 from curation.addresses import addresses
-from curation.found import NOT_A_NAME, Found
+from curation.found import INTRODUCED, NOT_A_NAME, Found
 from curation.introductions import introductions
 from curation.placeholders import PERSON, placeholder, pseudonym
 from curation.recognisers import emails, handles, links, numbers
@@ -33,6 +35,7 @@ from schemas.recipe import Scrub
 from schemas.turns import CuratedTurn
 
 EMBEDDED = "en_core_web_md"
+PERSON_LABELS = {"PERSON", "PER", "PS", "persName", "PRS"}  # as spaCy's models call people, by language
 FINDERS = (emails, links, handles, numbers, addresses, introductions)
 
 
@@ -47,7 +50,7 @@ class Finder:
     def __init__(self, settings: Scrub) -> None:
         from presidio_analyzer import AnalyzerEngine, LocalRecognizer, RecognizerRegistry, RecognizerResult
         from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
-        from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
+        from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
         from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
         class Ours(LocalRecognizer):  # type: ignore[misc]
@@ -68,7 +71,14 @@ class Finder:
         pipeline = _load_spacy(settings.spacy_model)
         self.language: str = pipeline.lang
         self.embedded = settings.spacy_model == EMBEDDED
-        self._engine = SpacyNlpEngine(models=[{"lang_code": self.language, "model_name": settings.spacy_model}])
+        labels = pipeline.get_pipe("ner").labels
+        self._engine = SpacyNlpEngine(
+            models=[{"lang_code": self.language, "model_name": settings.spacy_model}],
+            ner_model_configuration=NerModelConfiguration(
+                model_to_presidio_entity_mapping=dict.fromkeys(PERSON_LABELS, PERSON),
+                labels_to_ignore=set(labels) - PERSON_LABELS,
+            ),
+        )
         self._engine.nlp = {self.language: pipeline}
         types = [
             "EMAIL_ADDRESS",
@@ -165,6 +175,9 @@ _TITLE = re.compile(
 )
 
 
+_DRAWN_OUT = re.compile(r"(\w)\1\1")
+
+
 def _trimmed(text: str, found: Found) -> list[Found]:
     """A tagged name without what the tagger took too much: its lines, each from its first letter to its last."""
     names = []
@@ -179,7 +192,14 @@ def _trimmed(text: str, found: Found) -> list[Found]:
         while start < end and not text[end - 1].isalnum():
             end -= 1
         name = text[start:end]
-        if len(name) > 1 and not any(c.isdigit() for c in name) and not NOT_A_NAME.issuperset(name.lower().split()):
+        said = name.lower().split()
+        # Lower case is where taggers are wrong most: "lolll", "n ngl".
+        wrong = (
+            not NOT_A_NAME.isdisjoint(said) or _DRAWN_OUT.search(name)
+            if name.islower()
+            else NOT_A_NAME.issuperset(said)
+        )
+        if len(name) > 1 and not any(c.isdigit() for c in name) and not wrong:
             names.append(found._replace(start=start, end=end))
     return names
 
@@ -233,15 +253,23 @@ def scrub(turns: pl.DataFrame, find: Finder, key: bytes, personas: Mapping[str, 
         return _own_names(personas.get(persona_id), prompt, hits)
 
     @cache
-    def masked(conversation: str, own: frozenset[str], spoken: str, text: str) -> tuple[str, Counter[str]]:
-        hits = found[text, tagged[spoken, text]]
-        return _replace(text, [hit for hit in hits if not _is_own(text, hit, own)], key, conversation)
+    def others(own: frozenset[str], spoken: str, text: str) -> list[Found]:
+        return [hit for hit in found[text, tagged[spoken, text]] if not _is_own(text, hit, own)]
+
+    @cache
+    def masked(
+        conversation: str, own: frozenset[str], known: frozenset[str], spoken: str, text: str
+    ) -> tuple[str, Counter[str]]:
+        hits = _merged([*others(own, spoken, text), *_again(text, known, own)])
+        return _replace(text, hits, known, key, conversation)
 
     result = []
     for row, strings in zip(rows, calls, strict=True):
         spoken, (system, *messages) = row["locale"].split("-")[0], row["messages"]
         own = own_names(row["persona_id"], spoken, system["content"])
-        mask = partial(masked, row["conversation_id"], own, spoken)
+        said = [*(message["content"] for message in messages), row["response"]]
+        known = frozenset(name for text in said for name in _sure_names(text, others(own, spoken, text)))
+        mask = partial(masked, row["conversation_id"], own, known, spoken)
         response, counts = mask(row["response"])
         result.append(
             {
@@ -299,10 +327,36 @@ def _is_own(text: str, found: Found, own: frozenset[str]) -> bool:
     return found.type == PERSON and own.issuperset(_name_words(text[found.start : found.end]))
 
 
-def _replace(text: str, found: Sequence[Found], key: bytes, conversation_id: str) -> tuple[str, Counter[str]]:
+def _sure_names(text: str, found: Sequence[Found]) -> Iterator[str]:
+    """Names that are looked for elsewhere: given by their owner, or of several words."""
+    for hit in found:
+        name = text[hit.start : hit.end]
+        if hit.type == PERSON and (hit.score == INTRODUCED or len(_name_words(name)) > 1):
+            yield name
+
+
+def _again(text: str, known: frozenset[str], own: frozenset[str]) -> Iterator[Found]:
+    """Words of known names wherever they stand: as they were written, or with a capital."""
+    for name in known:
+        spaced = name.isascii() or not any(c > "\u2e7f" for c in name)
+        for word in re.findall(r"[\w'’-]+", name) if spaced else [name]:
+            if (len(word) < 3 and spaced) or word.lower() in NOT_A_NAME or own.issuperset(_name_words(word)):
+                continue
+            edge = r"\b" if spaced else ""
+            for match in re.finditer(f"{edge}(?:{re.escape(word)}|{re.escape(word.title())}){edge}", text):
+                yield Found(*match.span(), PERSON, 0.5)
+
+
+def _replace(
+    text: str, found: Sequence[Found], known: frozenset[str], key: bytes, conversation_id: str
+) -> tuple[str, Counter[str]]:
     parts, at = [], 0
     for hit in found:
-        parts += [text[at : hit.start], placeholder(key, conversation_id, hit.type, text[hit.start : hit.end])]
+        shown = text[hit.start : hit.end]
+        if hit.type == PERSON:  # a surname alone stands for the full name
+            full = (name for name in sorted(known) if set(_name_words(shown)) < set(_name_words(name)))
+            shown = next(full, shown)
+        parts += [text[at : hit.start], placeholder(key, conversation_id, hit.type, shown)]
         at = hit.end
     return "".join([*parts, text[at:]]), Counter(hit.type for hit in found)
 

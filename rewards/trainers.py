@@ -51,7 +51,7 @@ def arguments(
         disable_tqdm=True,
         use_cpu=device() == "cpu",
         bf16=use_bfloat16(precision),
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
         dataloader_pin_memory=False,
         seed=seed,
         data_seed=seed,

@@ -35,7 +35,9 @@ def test_languages(text: str, code: str) -> None:
 
 
 def test_only_sure_and_unwanted_languages_go() -> None:
-    turns = said(["what are you doing this evening?", "was machst du heute Abend?", "hm"], ["nothing much", "nichts", "ok"])
+    turns = said(
+        ["what are you doing this evening?", "was machst du heute Abend?", "hm"], ["nothing much", "nichts", "ok"]
+    )
     labelled = language.label(turns, Language())
     assert labelled["language"].to_list() == ["en", "de", "und"]
     assert labelled.select(x=language.unwanted(Language(keep=("en",))))["x"].to_list() == [False, True, False]

@@ -163,6 +163,30 @@ def test_what_is_too_large_for_the_integer_solver_is_rounded(cells: pl.DataFrame
         assert plan.total >= exact.total - 2
 
 
+def test_personas_that_bind_only_once_a_locale_holds_the_total_down() -> None:
+    # Under the closed form all fit below the cap and merge; with de-DE at a tenth the total falls, and en-US binds.
+    cells = pl.concat([crowd(25, 100), crowd(50, 1, "pt-BR", "q"), crowd(40, 100, "de-DE", "r")])
+    plan = solve(cells, Quotas(locales={"de-DE": Band(max=0.1)}))
+    assert plan.prices.filter(quota="persona")["cost"].item() == pytest.approx(2550 / 0.9 - 50 / 0.15)
+    assert plan.prices.filter(quota="persona")["price"].item() > 0
+    assert plan.gap == 0
+
+
+def test_a_total_that_only_fractions_reach_is_passed_over_by_one() -> None:
+    rows = [("a", "en-US", False, "hard", 2), ("b", "pt-BR", False, "hard", 2), ("d", "en-US", False, "hard", 3)]
+    cells = make(*rows, ("d", "pt-BR", True, "other", 3), ("e", "pt-BR", True, "other", 2))
+    quotas = Quotas(
+        max_persona_share=0.2,
+        locales={"en-US": Band(min=0.3)},
+        first_turns=Band(min=0.6),
+        hard_turns=Band(min=0.5, max=0.6),
+    )
+    plan = solve(cells, quotas)
+    wanted = relaxed(counted(cells, quotas), plan)
+    choices = itertools.product(*[range(supply + 1) for supply in cells["supply"]])
+    assert (plan.total, plan.gap) == (max(sum(take) for take in choices if holds(list(take), wanted)), 0)
+
+
 def test_a_smaller_total_is_spread_over_personas() -> None:
     plan = solve(crowd(100, 50), Quotas(total=200))
     assert plan.cells["take"].to_list() == [2] * 100

@@ -90,7 +90,6 @@ def settings(path: Path, digest: str | None = None) -> Safety:
     return Safety(scorer="detoxify", checkpoint=str(path), checkpoint_sha256=digest)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_detoxify_from_a_checkpoint(checkpoint: Path) -> None:
     scorer = safety.load_scorer(settings(checkpoint))
     assert not scorer.embedded

@@ -7,6 +7,7 @@ import re
 import stat
 import time
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -151,7 +152,7 @@ def test_merging_covers_all_and_overlaps_nowhere(spans: list[tuple[int, int, flo
     merged = scrub._merged(found)
     covered = {i for item in merged for i in range(item.start, item.end)}
     assert covered == {i for item in found for i in range(item.start, item.end)}
-    assert all(left.end <= right.start for left, right in zip(merged, merged[1:], strict=False))
+    assert all(left.end <= right.start for left, right in pairwise(merged))
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +160,15 @@ def find() -> scrub.Finder:
     return scrub.Finder(Scrub())
 
 
-def conversation(*texts: str, system: str = "You are Mira, a baker.", locale: str = "en-US", calls: str | None = None) -> pl.DataFrame:
+def conversation(
+    *texts: str, system: str = "You are Mira, a baker.", locale: str = "en-US", calls: str | None = None
+) -> pl.DataFrame:
     """A turn after each reply; user and character take turns."""
     rows = []
     for index in range(len(texts) // 2):
-        said = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts[: 2 * index + 1])]
+        said = [
+            {"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts[: 2 * index + 1])
+        ]
         messages = [{"role": "system", "content": system}, *said]
         response = texts[2 * index + 1]
         rows.append(
@@ -193,7 +198,10 @@ MIRA = {"mira": Persona(persona_id="mira", name="Mira", locale="en-US", system_p
 
 def test_the_same_person_is_the_same_placeholder_in_every_turn(find: scrub.Finder) -> None:
     turns = conversation(
-        "Hi, my name is Anna Kowalska and I live in Berlin.", "Hello Anna! I'm Mira.", "Did Old Tom call 0171 2345678?", "No."
+        "Hi, my name is Anna Kowalska and I live in Berlin.",
+        "Hello Anna! I'm Mira.",
+        "Did Old Tom call 0171 2345678?",
+        "No.",
     )
     done = scrub.scrub(turns, find, KEY, MIRA)
     text = json.dumps(done["messages"].to_list()) + "".join(done["response"])
@@ -211,6 +219,14 @@ def test_the_same_person_is_the_same_placeholder_in_every_turn(find: scrub.Finde
     assert scrub.scrub(turns.reverse(), find, KEY, MIRA).reverse().equals(done)
     apart = pl.concat([scrub.scrub(turns[index], find, KEY, MIRA) for index in range(turns.height)])
     assert apart.equals(done)
+
+
+def test_a_reply_does_not_give_a_name_away(find: scrub.Finder) -> None:
+    said = ("me chamo natália furtado", "Natália, não vou esquecer.", "a furtado sou eu", "natália furtado, claro")
+    done = scrub.scrub(conversation(*said, locale="pt-BR"), find, KEY, {})
+    text = json.dumps(done["messages"].to_list()) + "".join(done["response"])
+    assert not re.search("nat|furtado", text, re.IGNORECASE)
+    assert len(set(re.findall(r"<PERSON_\w+>", text))) == 1
 
 
 def test_a_name_in_the_system_prompt_is_the_character(find: scrub.Finder) -> None:

@@ -33,7 +33,7 @@ def environment():
     return {
         **os.environ,
         "PYTHONPATH": str(OFFLINE),
-        "PYTHONWARNINGS": "error,ignore:gradient_checkpointing:FutureWarning",
+        "PYTHONWARNINGS": "error",
         "HF_HUB_OFFLINE": "1",
         "COLUMNS": "200",
     }
