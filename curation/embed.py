@@ -1,12 +1,9 @@
 """A vector for what was said in a turn: the user's last message and the reply.
 
 Placeholders count by type only (`<PERSON>`), so that the key cannot change what is chosen. Every batch has one shape:
-as
-many rows as the recipe says, padded to a multiple of 32 tokens, the last filled up with repeats. A row's sums then
-run in
-the same order whatever it shares a batch with, and a text has the same bits in any shard; batches padded to their
-longest
-text differ in the sixth decimal, enough to move a turn over a border.
+as many rows as the recipe says, padded to a multiple of 32 tokens, the last filled up with repeats. A row's sums then
+run in the same order whatever it shares a batch with, and a text has the same bits in any shard; batches padded to
+their longest text differ in the seventh decimal, enough to move a turn over a border.
 """
 
 from __future__ import annotations
@@ -106,8 +103,9 @@ def _embed(model: Any, texts: Sequence[str], batch_size: int, bfloat16: bool) ->
 
 
 def _bfloat16(precision: str, device: str) -> bool:
-    """Whether to compute in bfloat16; `auto` does on GPUs that have it and on CPUs with AMX, where it is three times as
-    fast (measured; with AVX-512 alone it is many times slower than float32).
+    """Whether to compute in bfloat16; `auto` does on GPUs that have it and on CPUs with AMX.
+
+    With AVX-512 alone it gained nothing over float32 where it was measured.
     """
     import torch
 

@@ -1,10 +1,8 @@
 """Names that their owner gives, or that a title or kinship announces: `my name is X`, `me chamo X`, `私は…です`.
 
 These hold where no name tagger speaks the language, and in lower case, where taggers are deaf. A sure lead (`my name
-is`)
-takes what follows unless it is a word that follows it otherwise; a doubtful one (`I'm`, `soy`, `ich bin`) wants a
-capital, or in
-English the end of the clause.
+is`) takes what follows unless it is a word that follows it otherwise; a doubtful one (`I'm`, `soy`, `ich bin`) wants
+a capital, or in English the end of the clause.
 """
 
 from __future__ import annotations

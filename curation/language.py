@@ -29,8 +29,7 @@ def detect(texts: Sequence[str]) -> list[tuple[str, float]]:
 
     Returns:
         `(ISO 639 code, confidence)` by text; `("und", 0.0)` where there are fewer than six letters (three in scripts
-        that
-        write syllables or words).
+        that write syllables or words).
     """
     detector = _detector()
     found = []

@@ -4,10 +4,8 @@
 
 Reading comes first, whole, because a repeated id may stand anywhere. Then each shard goes through scrub, safety,
 language and embed and is put under `work/` when it is finished, so that a kill costs one shard. Clusters,
-near-duplicates
-and quotas see all turns at once, as ids, a few columns and vectors. None of the steps depends on the order of rows or
-on
-what a shard holds, so neither does the result.
+near-duplicates and quotas see all turns at once, as ids, a few columns and vectors. None of the steps depends on the
+order of rows or on what a shard holds, so neither does the result.
 
 What a step raises on is one row: the shard is halved until the row is found, and the row is quarantined.
 """

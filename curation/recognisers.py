@@ -1,7 +1,7 @@
 """What leads to a person: mail, links, account names, numbers. Each recogniser is a function from a text to findings.
 
-Nothing here needs a model, so it holds in every language. Every pattern has bounded repetitions (a long message cannot
-make one run away) and each function looks for a cheap sign first (a digit, an @), because most chat has none.
+Nothing here needs a model, so it holds in every language. Every pattern has bounded repetitions (a long message
+cannot make one run away) and each function looks for a cheap sign first (a digit, an @), because most chat has none.
 
 Not done: numbers written as words.
 """
@@ -107,8 +107,7 @@ def handles(text: str) -> Iterator[Found]:
     for match in _NAMED_HANDLE.finditer(text):
         handle = match["handle"].rstrip(".-")
         marked = any(c.isdigit() or c in "_." for c in handle)
-        # "my twitter is full of bots", "Facebook is down": a plain word counts after a colon or at the end of its
-        # clause.
+        # "my twitter is full of bots", "Facebook is down": a plain word counts after a colon or where its clause ends.
         ends = CLAUSE_END.match(text, match.start("handle") + len(handle)) is not None
         if (marked and (match["mine"] or match["link"] in ":=")) or (ends and match["link"] in ":=") or (
             match["mine"] and ends and handle.lower() not in NOT_A_NAME

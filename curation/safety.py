@@ -1,10 +1,8 @@
 """How toxic a text sounds, by label.
 
 `detoxify` is the real scorer, with a checkpoint of yours. The embedded one is alt-profanity-check: linear, over
-words; it
-hears words and not intent, and says so in every report. Either over-blocks banter, so only what is above `drop_above`
-goes;
-the band below it stays and is counted for people to look at.
+words; it hears words and not intent, and says so in every report. Either over-blocks banter, so only what is above
+`drop_above` goes; the band below it stays and is counted for people to look at.
 """
 
 from __future__ import annotations

@@ -91,7 +91,8 @@ def _generate(
         max_new_tokens=decoding.max_new_tokens,
         do_sample=True,
         temperature=decoding.temperature,
-        top_p=decoding.top_p,
+        min_p=decoding.min_p,
+        top_p=1.0,
         top_k=0,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=sorted(stops),
@@ -120,7 +121,7 @@ def _generate(
     # The token that ends a reply belongs to it; padding after it does not.
     counted = ended.cumsum(1) - ended.long() == 0
     logprob = torch.zeros(len(jobs), dtype=torch.float64)
-    for step, logits in enumerate(out.logits):  # each [batch x replies, vocabulary], before temperature and top-p
+    for step, logits in enumerate(out.logits):  # each [batch x replies, vocabulary], before temperature and min-p
         chosen = logits.float().log_softmax(-1).gather(1, new[:, step : step + 1]).squeeze(1)
         logprob += torch.where(counted[:, step], chosen, 0.0).double().cpu()
     texts = tokenizer.batch_decode(torch.where(counted, new, tokenizer.pad_token_id), skip_special_tokens=True)

@@ -169,8 +169,9 @@ class Decoding(Section):
     """Longest reply; chat replies are short, and time grows with it."""
     temperature: float = Field(1.0, gt=0, le=5)
     """Higher is more varied."""
-    top_p: float = Field(0.95, gt=0, le=1)
-    """Nucleus: the smallest set of tokens with this much probability."""
+    min_p: float = Field(0.05, ge=0, lt=1)
+    """Tokens less likely than this share of the likeliest are never sampled. Unlike top-p it needs no sort of the whole
+    vocabulary, which took longer than the model itself at 135M."""
     batch_size: PositiveInt = 32
     """Replies a batch."""
 

@@ -133,7 +133,7 @@ def train_grpo(
             num_iterations=settings.iterations,
             max_completion_length=settings.decoding.max_new_tokens,
             temperature=settings.decoding.temperature,
-            top_p=settings.decoding.top_p,
+            min_p=settings.decoding.min_p,
             beta=settings.beta,
             epsilon=settings.clip,
             scale_rewards="batch",
