@@ -1,9 +1,9 @@
 """A vector for what was said in a turn: the user's last message and the reply.
 
-Placeholders count by type only (`<PERSON>`), so that the key cannot change what is chosen. Every batch has one shape:
-as many rows as the recipe says, padded to a multiple of 32 tokens, the last filled up with repeats. A row's sums then
-run in the same order whatever it shares a batch with, and a text has the same bits in any shard; batches padded to
-their longest text differ in the seventh decimal, enough to move a turn over a border.
+Placeholders count by type only (`<PERSON>`), so that the key cannot change what is chosen. Texts of a length
+(padded to a multiple of 32 tokens) go in batches of one shape, the last filled up with repeats. A row's sums then
+run in the same order whatever it shares a batch with, and a text has the same bits in any shard; batches padded to their
+longest text differ in the seventh decimal, enough to move a turn over a border.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from schemas.precision import Precision, use_bfloat16
 from schemas.problems import Problem
 from schemas.recipe import Embedding
 
@@ -37,7 +38,7 @@ def said(turns: pl.DataFrame) -> list[str]:
     return [_PLACEHOLDER.sub(r"<\1>", text) for text in texts.to_series()]
 
 
-def load(settings: Embedding, precision: str = "auto") -> Embed:
+def load(settings: Embedding, precision: Precision = "auto") -> Embed:
     """A sentence-transformers model, as a function from texts to vectors of length 1, float32 [n, d].
 
     Args:
@@ -60,7 +61,7 @@ def load(settings: Embedding, precision: str = "auto") -> Embed:
             "a folder, or the name of a sentence-transformers model that is in the cache."
         ) from None
     model.eval()
-    bfloat16 = _bfloat16(precision, device)
+    bfloat16 = use_bfloat16(precision)
     return lambda texts: _embed(model, texts, settings.batch_size, bfloat16)
 
 
@@ -88,11 +89,12 @@ def _embed(model: Any, texts: Sequence[str], batch_size: int, bfloat16: bool) ->
     padding = model.tokenizer.pad_token_id or 0
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        for begin in range(0, len(rows), batch_size):
-            part = rows[begin : begin + batch_size]
-            tokens = torch.full((batch_size, int(length)), padding)
-            mask = torch.zeros((batch_size, int(length)), dtype=torch.long)
-            for place, row in enumerate(np.resize(part, batch_size)):
+        size = max(1, batch_size * STEP // int(length))
+        for begin in range(0, len(rows), size):
+            part = rows[begin : begin + size]
+            tokens = torch.full((size, int(length)), padding)
+            mask = torch.zeros((size, int(length)), dtype=torch.long)
+            for place, row in enumerate(np.resize(part, size)):
                 tokens[place, : len(ids[row])] = torch.tensor(ids[row])
                 mask[place, : len(ids[row])] = 1
             features = {"input_ids": tokens.to(model.device), "attention_mask": mask.to(model.device)}
@@ -100,17 +102,3 @@ def _embed(model: Any, texts: Sequence[str], batch_size: int, bfloat16: bool) ->
                 found = model(features)["sentence_embedding"].float()
             vectors[part] = torch.nn.functional.normalize(found, dim=1)[: len(part)].cpu().numpy()
     return vectors[[distinct[text] for text in texts]]
-
-
-def _bfloat16(precision: str, device: str) -> bool:
-    """Whether to compute in bfloat16; `auto` does on GPUs that have it and on CPUs with AMX.
-
-    With AVX-512 alone it gained nothing over float32 where it was measured.
-    """
-    import torch
-
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from rewards.models import Precision, device, inference_dtype, quiet_libraries, weights_version
+from rewards.models import device, inference_dtype, quiet_libraries, weights_version
 from rewards.prompts import Message, dialogue_ids
+from schemas.precision import Precision
 from schemas.problems import Problem
 from schemas.stage import Advance, no_progress, write_json
 
@@ -77,10 +78,17 @@ class Judge(NamedTuple):
         return scores
 
 
-def new_judge(model: str, precision: Precision) -> tuple[Any, Any]:
+def new_judge(model: str, frozen_layers: int = 0) -> tuple[Any, Any]:
     """A classifier with one output from a policy's weights, and its tokenizer, ready for RewardTrainer.
 
     The score head starts at zero: before training every reply scores the same, and no random head has to be unlearnt.
+
+    Args:
+        model: The policy's own base.
+        frozen_layers: The embeddings and this many of the lowest layers are not trained; with 0 everything is.
+
+    Raises:
+        Problem: The model has no more layers than that.
     """
     import torch
     from transformers import AutoModelForSequenceClassification
@@ -91,6 +99,11 @@ def new_judge(model: str, precision: Precision) -> tuple[Any, Any]:
     classifier = AutoModelForSequenceClassification.from_pretrained(resolve(model), num_labels=1, dtype=torch.float32)
     classifier.config.pad_token_id = tokenizer.pad_token_id
     torch.nn.init.zeros_(classifier.score.weight)
+    body = classifier.base_model
+    if frozen_layers >= len(body.layers):
+        raise Problem(f"judge.frozen_layers: {model} has {len(body.layers)} layers; freeze fewer than that.")
+    for part in (body.embed_tokens, *body.layers[:frozen_layers]) if frozen_layers else ():
+        part.requires_grad_(False)
     return classifier, tokenizer
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from rewards.judge import Judge, load_judge, new_judge, save_card
-from rewards.models import Precision, quiet_libraries
+from rewards.models import quiet_libraries
 from rewards.prompts import dialogue_ids
 from rewards.statistics import expected_calibration_error, explained_by, pair_accuracy
 from rewards.style import style_marks
 from schemas import recipe
+from schemas.precision import Precision
 from schemas.problems import Problem
 from schemas.stage import Advance
 
@@ -53,15 +54,16 @@ def train_judge(
     from datasets import Dataset
     from trl import RewardConfig, RewardTrainer
 
-    from rewards.trainers import arguments, fit, last_checkpoint
+    from rewards.trainers import arguments, by_length, fit, last_checkpoint
 
     quiet_libraries()
-    classifier, tokenizer = new_judge(model, precision)
-    fits = [
-        all(len(dialogue_ids(tokenizer, prompt, side[0]["content"])) <= settings.max_length for side in (good, bad))
+    classifier, tokenizer = new_judge(model, settings.frozen_layers)
+    lengths = [
+        max(len(dialogue_ids(tokenizer, prompt, side[0]["content"])) for side in (good, bad))
         for prompt, good, bad in train.select("prompt", "chosen", "rejected").iter_rows()
     ]
-    kept = train.filter(pl.Series(fits, dtype=pl.Boolean))
+    fitting = [row for row, length in enumerate(lengths) if length <= settings.max_length]
+    kept = train[fitting][by_length([lengths[row] for row in fitting], settings.batch_size, seed)]
     if kept.is_empty():
         raise Problem(
             f"judge.max_length: none of {train.height} preferences fits {settings.max_length} tokens; raise it, "

@@ -15,8 +15,9 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from schemas.precision import Precision, use_bfloat16
 from schemas.problems import Problem
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 EMBEDDED = "smollm2-135m-instruct"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def quiet_libraries() -> None:
@@ -99,25 +98,6 @@ def device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def use_bfloat16(precision: Precision) -> bool:
-    """Whether to compute in bfloat16. `auto`: where GPU or CPU has instructions for it. Master weights stay float32."""
-    import torch
-
-    if precision != "auto":
-        return precision == "bfloat16"
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    capable = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    return bool(capable()) and ("avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags())
-
-
-def _cpu_flags() -> str:
-    try:
-        return next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return ""
 
 
 def inference_dtype(precision: Precision) -> torch.dtype:

@@ -7,14 +7,17 @@ of it is on disk; at a start, what has no mark is removed and training goes on f
 from __future__ import annotations
 
 import gc
+import random
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import PrinterCallback, TrainerCallback
 
-from rewards.models import Precision, device, use_bfloat16
+from rewards.models import device
+from schemas.precision import Precision, use_bfloat16
 from schemas.recipe import Optimiser, Supervised
 from schemas.stage import Advance
 
@@ -35,7 +38,7 @@ def arguments(
         **more: What only this trainer has.
     """
     if isinstance(settings, Supervised):
-        more["num_train_epochs"] = settings.epochs
+        more |= {"num_train_epochs": settings.epochs, "train_sampling_strategy": "sequential"}
     micro = settings.micro_batch_size or settings.batch_size
     return config(
         output_dir=str(work / "checkpoints"),
@@ -57,6 +60,25 @@ def arguments(
         data_seed=seed,
         **more,
     )
+
+
+def by_length(lengths: Sequence[int], batch_size: int, seed: int) -> list[int]:
+    """An order in which every batch holds rows of about one length, so that little of it is padding.
+
+    Args:
+        lengths: Tokens of each row.
+        batch_size: Rows a step.
+        seed: The recipe's.
+
+    Returns:
+        Row numbers: sorted by length, cut into batches, batches shuffled (a short last one stays last). For trainers
+        that take rows in order (`train_sampling_strategy="sequential"`).
+    """
+    order = sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    short = [batches.pop()] if batches and len(batches[-1]) < batch_size else []
+    random.Random(seed).shuffle(batches)
+    return [row for batch in batches + short for row in batch]
 
 
 def last_checkpoint(work: Path) -> Path | None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
+from schemas.precision import Precision
 from schemas.turns import LOCALE_PATTERN
 
 Share = float
@@ -79,7 +80,7 @@ class Embedding(Section):
     model: str = "all-minilm-l6-v2"
     """Any sentence-transformers model by name or path, or `all-minilm-l6-v2` for the embedded one."""
     batch_size: PositiveInt = 64
-    """Texts a batch; they are sorted by length first."""
+    """Texts a batch at 32 tokens, fewer of longer ones; they are sorted by length first."""
 
 
 class Clusters(Section):
@@ -234,6 +235,8 @@ class Judge(Supervised):
 
     centre: float = Field(0.01, ge=0)
     """Pull of scores towards zero mean (TRL's center_rewards_coefficient)."""
+    frozen_layers: int = Field(0, ge=0)
+    """Lowest layers that stay as they are, with the embeddings: faster, and fewer weights for few pairs to overfit."""
 
 
 class Score(Section):
@@ -324,7 +327,7 @@ class Recipe(Section):
     """All randomness comes from it and from ids."""
     run_dir: str = "../runs"
     """Where generations and the ledger go."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """`auto` takes bfloat16 where CPU or GPU has it; master weights stay float32."""
     policy: Policy = Policy()
     curation: Curation = Curation()

@@ -11,7 +11,7 @@ def save_judge(model: str, directory: Path) -> Path:
 
     from rewards.judge import new_judge, save_card
 
-    classifier, tokenizer = new_judge(model, "float32")
+    classifier, tokenizer = new_judge(model)
     torch.manual_seed(1)
     torch.nn.init.normal_(classifier.score.weight)
     classifier.save_pretrained(directory)

@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 
-from rewards.models import Precision, load_tokenizer, quiet_libraries, resolve
+from rewards.models import load_tokenizer, quiet_libraries, resolve
 from rewards.prompts import dialogue_ids
 from schemas import recipe
+from schemas.precision import Precision
 from schemas.problems import Problem
 from schemas.stage import Advance
 
@@ -47,18 +48,17 @@ def train_dpo(
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
-    from rewards.trainers import arguments, fit, last_checkpoint
+    from rewards.trainers import arguments, by_length, fit, last_checkpoint
 
     quiet_libraries()
     tokenizer = load_tokenizer(model)
-    rows = [
-        row
-        for row in pairs.select("prompt", "chosen", "rejected").to_dicts()
-        if all(
-            len(dialogue_ids(tokenizer, row["prompt"], row[side][0]["content"])) <= settings.max_length
-            for side in ("chosen", "rejected")
-        )
-    ]
+    rows, lengths = [], []
+    for row in pairs.select("prompt", "chosen", "rejected").to_dicts():
+        sides = (row["chosen"], row["rejected"])
+        length = max(len(dialogue_ids(tokenizer, row["prompt"], side[0]["content"])) for side in sides)
+        if length <= settings.max_length:
+            rows.append(row)
+            lengths.append(length)
     if not rows:
         raise Problem(f"dpo.max_length: none of {pairs.height} pairs fits {settings.max_length} tokens; raise it.")
     losses = ["sigmoid", "sft"] if settings.sft_weight else ["sigmoid"]
@@ -76,7 +76,7 @@ def train_dpo(
             loss_weights=[1.0, settings.sft_weight][: len(losses)],
             model_init_kwargs={"dtype": "float32"},
         ),
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list([rows[row] for row in by_length(lengths, settings.batch_size, seed)]),
         processing_class=tokenizer,
     )
     figures = fit(trainer, out=out, work=work, advance=advance, resume=last_checkpoint(work))

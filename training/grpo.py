@@ -19,9 +19,10 @@ import polars as pl
 from transformers import TrainerCallback
 
 from rewards.judge import Judge, load_judge
-from rewards.models import Precision, load_tokenizer, quiet_libraries, resolve
+from rewards.models import load_tokenizer, quiet_libraries, resolve
 from rewards.style import MARKS, style_marks
 from schemas import recipe
+from schemas.precision import Precision
 from schemas.stage import Advance
 
 REFERENCE = "ema_reference.safetensors"

@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from rewards.models import Precision, load_tokenizer, quiet_libraries, resolve
+from rewards.models import load_tokenizer, quiet_libraries, resolve
 from rewards.prompts import dialogue_ids
 from schemas import recipe
+from schemas.precision import Precision
 from schemas.problems import Problem
 from schemas.stage import Advance
 
@@ -43,16 +44,17 @@ def train_sft(
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from rewards.trainers import arguments, fit, last_checkpoint
+    from rewards.trainers import arguments, by_length, fit, last_checkpoint
 
     quiet_libraries()
     tokenizer = load_tokenizer(model)
     # Prompt and completion apart, so that the loss needs no generation marks in the chat template.
-    pairs = [
-        {"prompt": messages[:-1], "completion": messages[-1:]}
-        for messages in rows["messages"].to_list()
-        if len(dialogue_ids(tokenizer, messages[:-1], messages[-1]["content"])) <= settings.max_length
-    ]
+    pairs, lengths = [], []
+    for messages in rows["messages"].to_list():
+        length = len(dialogue_ids(tokenizer, messages[:-1], messages[-1]["content"]))
+        if length <= settings.max_length:
+            pairs.append({"prompt": messages[:-1], "completion": messages[-1:]})
+            lengths.append(length)
     if not pairs:
         raise Problem(f"sft.max_length: none of {rows.height} rows fits {settings.max_length} tokens; raise it.")
     trainer = SFTTrainer(
@@ -67,7 +69,7 @@ def train_sft(
             completion_only_loss=True,
             model_init_kwargs={"dtype": "float32"},
         ),
-        train_dataset=Dataset.from_list(pairs),
+        train_dataset=Dataset.from_list([pairs[row] for row in by_length(lengths, settings.batch_size, seed)]),
         processing_class=tokenizer,
     )
     figures = fit(trainer, out=out, work=work, advance=advance, resume=last_checkpoint(work))

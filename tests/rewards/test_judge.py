@@ -7,9 +7,12 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rewards.judge import load_judge
+from rewards.judge import load_judge, new_judge
 from rewards.judge_training import train_judge
+from rewards.trainers import by_length
 from schemas import recipe
 from schemas.judgements import Preference
 from schemas.problems import Problem
@@ -64,6 +67,25 @@ def test_it_learns_what_was_preferred(trained):
     assert figures["accuracy"]["value"] == 1.0
     assert figures["accuracy"]["n"] == 8
     assert figures["pairs"] == 32
+
+
+def test_frozen_layers_stay_as_they_are_and_the_others_move(tiny_model):
+    classifier, _ = new_judge(tiny_model, frozen_layers=1)
+    trained = {name for name, weights in classifier.named_parameters() if weights.requires_grad}
+    assert any("layers.1." in name for name in trained)
+    assert "score.weight" in trained
+    assert not [name for name in trained if "layers.0." in name or "embed" in name]
+    with pytest.raises(Problem, match="freeze fewer"):
+        new_judge(tiny_model, frozen_layers=2)
+
+
+@given(st.lists(st.integers(1, 500), max_size=60), st.integers(1, 16), st.integers(0, 9))
+def test_rows_of_one_length_share_a_batch_and_none_is_lost(lengths, size, seed):
+    order = by_length(lengths, size, seed)
+    assert sorted(order) == list(range(len(lengths)))
+    padded = sum(size * max(lengths[i] for i in order[s : s + size]) for s in range(0, len(order) // size * size, size))
+    ranked = sorted(lengths)
+    assert padded == sum(size * ranked[s + size - 1] for s in range(0, len(order) // size * size, size))
 
 
 def test_scores_do_not_depend_on_the_batch(trained):

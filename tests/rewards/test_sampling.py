@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewards.models import load_policy, load_tokenizer, use_bfloat16
+from rewards.models import load_policy, load_tokenizer
 from rewards.prompts import fit, prompt_ids
 from rewards.sampling import sample_replies
+from schemas.precision import use_bfloat16
 from schemas.problems import Problem
 from schemas.recipe import Decoding
 

@@ -1,7 +1,7 @@
 """The cycle as a model builder meets it: the command line, real stages, a tiny model, `kill -9`.
 
-The recipe is the shipped quickstart with small numbers and a model by path. Everything runs in processes of its own, with
-connections to the outside refused and warnings as errors.
+The recipe is the shipped quickstart with small numbers and a model by path. Everything runs in processes of its own,
+with connections to the outside refused and warnings as errors.
 """
 
 from __future__ import annotations
