@@ -1,9 +1,9 @@
 """A vector for what was said in a turn: the user's last message and the reply.
 
 Placeholders count by type only (`<PERSON>`), so that the key cannot change what is chosen. Texts of a length
-(padded to a multiple of 32 tokens) go in batches of one shape, the last filled up with repeats. A row's sums then
-run in the same order whatever it shares a batch with, and a text has the same bits in any shard; batches padded to their
-longest text differ in the seventh decimal, enough to move a turn over a border.
+(padded to a multiple of 32 tokens) go in batches of one shape, the last filled up with repeats. A row sums up in the
+same order whatever it shares a batch with, so a text has the same bits in any shard; batches padded to their longest
+text differ in the seventh decimal, enough to move a turn over a border.
 """
 
 from __future__ import annotations
