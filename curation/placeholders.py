@@ -8,10 +8,12 @@ people of one first name in one conversation share a placeholder, and a nickname
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import re
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -28,15 +30,14 @@ def read_key(path: Path) -> bytes:
         Problem: Others can read the file, or it does not hold 32 bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+    if not path.exists():
+        # Written whole before it has its name: a kill leaves a key or none, and of two processes one key stays.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name) as draft:  # mode 0600
+            draft.write(os.urandom(KEY_BYTES))
+            draft.flush()
+            os.fsync(draft.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(draft.name, path)
     if path.stat().st_mode & 0o077:
         raise Problem(
             f"{path}: others can read this key; run chmod 600 on it, or give another curation.scrub.key_file."

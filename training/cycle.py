@@ -12,6 +12,7 @@ Exit codes: 0 done, 2 wrong input (a sentence says what), 3 waiting for people, 
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -184,6 +185,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problem as problem:
         for sentence in problem.sentences:
             errors.print(sentence, style="red", markup=False, soft_wrap=True)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC):
+            raise
+        errors.print(
+            f"{error.filename}: {error.strerror}; the cycle needs to write there.", markup=False, soft_wrap=True
+        )
         return 2
     except Waiting as waiting:
         console.print(waiting.sentence, style="yellow", markup=False, soft_wrap=True)

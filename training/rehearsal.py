@@ -19,7 +19,7 @@ from annotation.backend import Backend
 from rewards.style import style_marks
 from schemas.release import Metric
 
-NOISE = 0.45  # logistic scale of an annotator's own taste, in units of quality
+NOISE = 0.25  # logistic scale of an annotator's own taste, in units of quality
 TIE_BELOW = 0.25
 
 
