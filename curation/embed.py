@@ -49,8 +49,10 @@ def load(settings: Embedding, precision: Precision = "auto") -> Embed:
         Problem: The model is not installed or cannot be loaded offline.
     """
     import torch
+    import transformers
     from sentence_transformers import SentenceTransformer
 
+    transformers.utils.logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model: Any = SentenceTransformer(_folder(settings.model), device=device)

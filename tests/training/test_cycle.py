@@ -79,7 +79,7 @@ def write_recipe(directory, traffic, model, key, **changes):
     }
     recipe["sample"] |= {"prompts": 80, "held_out_share": 0.4, "decoding": small}
     recipe["score"] |= {"prompts": 60, "decoding": small}
-    recipe["judge"] |= {"learning_rate": 1.0e-3, "save_steps": 2}
+    recipe["judge"] |= {"learning_rate": 1.0e-3, "save_steps": 2, "frozen_layers": 1}
     recipe["sft"] |= {"rows": 40, "learning_rate": 1.0e-3, "save_steps": 3}
     recipe["dpo"] |= {"pairs": 40, "learning_rate": 1.0e-3, "save_steps": 2}
     recipe["rl"] |= {"prompts": 40, "steps": 3, "save_steps": 1, "learning_rate": 1.0e-3, "decoding": small}
