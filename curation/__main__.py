@@ -55,19 +55,20 @@ def _run(path: Path, input: Path | None, format: str | None, out: Path | None) -
     from curation.readers.formats import FORMATS
     from schemas.personas import read_personas
     from schemas.reading import read_recipe
+    from schemas.recipe import HUB_FORMATS
 
     recipe = read_recipe(path)
-    settings, beside = recipe.curation, path.parent  # paths in a recipe are relative to it, those given here are not
+    settings = recipe.curation
     format = format or settings.format
     if format not in FORMATS:
         close = nearest(format, FORMATS)
         known = f"did you mean {close}?" if close else f"known are {', '.join(FORMATS)}."
         raise Problem(f"--format {format}: no such format; {known}")
-    input = input or beside / settings.input
-    if not input.exists() and format not in ("wildchat", "lmsys"):
+    input = input or Path(settings.input)
+    if not input.exists() and format not in HUB_FORMATS:
         raise Problem(f"{input}: no such file or directory; give logs with --input, or curation.input in {path}.")
-    personas = read_personas(beside / settings.personas) if settings.personas else {}
-    out = out or beside / recipe.run_dir / "curation"
+    personas = read_personas(Path(settings.personas)) if settings.personas else {}
+    out = out or Path(recipe.run_dir) / "curation"
 
     from curation import pipeline
 

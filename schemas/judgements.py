@@ -46,6 +46,7 @@ class AnnotationTask(dy.Schema):
     Attributes:
         task_id: Content hash of the pair.
         turn_id: Turn whose messages both replies answer.
+        persona_id: The character, for shares at export.
         messages: The prompt, persona first, user last.
         response_a, response_b: The replies, in an order drawn from the task's hash.
         policy_a, policy_b: Which model wrote each; the annotator is not shown this.

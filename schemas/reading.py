@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from schemas.problems import Problem, nearest
-from schemas.recipe import Recipe
+from schemas.recipe import HUB_FORMATS, Recipe
 
 Key = tuple[str, ...]
 
@@ -72,9 +72,10 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
         return None if written is None else str((start / written).resolve())
 
     curation = recipe.curation
+    named = curation.format in HUB_FORMATS and not (start / curation.input).exists()
     changed = curation.model_copy(
         update={
-            "input": place(curation.input),
+            "input": curation.input if named else place(curation.input),
             "personas": place(curation.personas),
             "scrub": curation.scrub.model_copy(update={"key_file": place(curation.scrub.key_file)}),
             "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),

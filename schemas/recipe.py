@@ -15,6 +15,9 @@ from schemas.turns import LOCALE_PATTERN
 
 Share = float
 
+HUB_FORMATS = ("wildchat", "lmsys")
+"""Formats whose input may be the name of a data set instead of a path."""
+
 
 class Section(BaseModel):
     """A part of the recipe: unknown keys are errors, values never change after reading."""
@@ -250,7 +253,7 @@ class Score(Section):
 
 
 class SFT(Supervised):
-    """Supervised fine-tuning on the best of k and on rewrites."""
+    """Supervised fine-tuning on the best of k."""
 
     rows: int = Field(64, ge=34)
     """Rows of the mixture at most."""

@@ -28,7 +28,7 @@ from rich.table import Table
 from schemas.personas import read_personas
 from schemas.problems import Problem
 from schemas.reading import read_recipe
-from schemas.recipe import Recipe
+from schemas.recipe import HUB_FORMATS, Recipe
 from schemas.stage import Advance, Manifest, read_manifest
 from training.generation import Generation, Waiting, current, finished, home
 from training.plan import plan_table
@@ -74,7 +74,7 @@ def run(generation: Generation) -> None:
     """Run every stage that is not done, with a progress bar for each."""
     with _alone(generation), _bars() as progress:
         for step in steps():
-            task = progress.add_task(f"{step.name}: {step.does}", total=None)
+            task = progress.add_task(f"{step.name}: {step.does}", total=None, note="")
 
             def advance(done: float, total: float | None = None, note: str = "", task: int = task) -> None:
                 progress.update(task, completed=done, total=total, note=note)  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def check_files(recipe: Recipe, path: Path) -> None:
     """
     sentences = []
     source = Path(recipe.curation.input)
-    if not source.exists():
+    if not source.exists() and recipe.curation.format not in HUB_FORMATS:
         sentences.append(f"{path}: curation.input: {source} is not there; expected a file or directory of logs.")
     if recipe.curation.personas:
         try:
@@ -135,9 +135,8 @@ def check_files(recipe: Recipe, path: Path) -> None:
         raise Problem(*sentences)
 
 
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    with Progress(
+def _bars() -> Progress:
+    return Progress(
         TextColumn("{task.description:36}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
@@ -145,10 +144,7 @@ def _bars() -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=console,
-    ) as progress:
-        add = progress.add_task
-        progress.add_task = lambda description, **more: add(description, note="", **more)  # type: ignore[method-assign,assignment]
-        yield progress
+    )
 
 
 @contextmanager

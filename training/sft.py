@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on the best of k and on rewrites, with TRL's SFTTrainer; the loss is on the reply alone."""
+"""Supervised fine-tuning on the best of k, with TRL's SFTTrainer; the loss is on the reply alone."""
 
 from __future__ import annotations
 
