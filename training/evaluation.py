@@ -65,7 +65,12 @@ def evaluate(generation: Generation, advance: Advance) -> Manifest:
             )
             for policy, frame in scored.items()
         }
-        found = gates.gates(won, style["release"], style["parent"], toxic["release"], toxic["parent"], settings)
+        trained = read_manifest(generation.directory / "judge")
+        measured = trained.figures["accuracy"] if trained else None
+        accuracy = Metric.model_validate(measured) if measured else None
+        found = gates.gates(
+            won, accuracy, style["release"], style["parent"], toxic["release"], toxic["parent"], settings
+        )
         drawn.prompts.write_parquet(stage.directory / "prompts.parquet")
         for policy, frame in scored.items():
             frame.write_parquet(stage.directory / f"{policy}.parquet")

@@ -12,7 +12,7 @@ from rewards.statistics import win_rate
 from rewards.style import MARKS
 from schemas.problems import Problem
 from schemas.recipe import Evaluation
-from schemas.release import Release
+from schemas.release import Metric, Release
 from training import ledger
 from training.gates import gates, verdict
 
@@ -25,8 +25,15 @@ def won(rate, prompts=400):
     return win_rate(np.where(wins, 1.0, -1.0)[:, None], np.zeros((prompts, 1)), seed=1, resamples=300)
 
 
-def decide(rate, style=STYLE, toxic=0.0, ab="better"):
-    return verdict(gates(won(rate), style, STYLE, toxic, 0.0, Evaluation()), ab)
+def accuracy(low):
+    return Metric(name="judge_accuracy", value=low + 0.1, n=50, low=low, high=low + 0.2)
+
+
+GOOD_JUDGE = accuracy(0.6)
+
+
+def decide(rate, style=STYLE, toxic=0.0, ab="better", judge=GOOD_JUDGE):
+    return verdict(gates(won(rate), judge, style, STYLE, toxic, 0.0, Evaluation()), ab)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,8 @@ def decide(rate, style=STYLE, toxic=0.0, ab="better"):
         (0.60, {"ab": None}, "hold", "only an A/B test releases"),
         (0.60, {"ab": "inconclusive"}, "hold", "inconclusive"),
         (0.60, {"ab": "worse"}, "reject", "worse in breadth"),
+        (0.60, {"judge": accuracy(0.45)}, "hold", "beat a coin"),
+        (0.60, {"judge": None}, "hold", "beat a coin"),
         (0.66, {}, "hold", "gamed"),
         (0.95, {}, "hold", "gamed"),
         (0.51, {}, "hold", "includes 0.5"),
