@@ -69,7 +69,8 @@ def run(
     """
     settings = recipe.curation.model_copy(update={"input": input.name, "format": format})
     cast = json.dumps([personas[name].model_dump(mode="json") for name in sorted(personas)])
-    inputs = {"input": input if input.exists() else str(input), "personas": cast, "precision": recipe.precision}
+    known = hashlib.sha256(cast.encode()).hexdigest()
+    inputs = {"input": input if input.exists() else str(input), "personas": known, "precision": recipe.precision}
     with open_stage(out, "curate", settings=settings, inputs=inputs, seed=recipe.seed) as stage:
         if stage.manifest is not None:
             return stage.manifest
