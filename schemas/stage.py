@@ -18,7 +18,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -243,19 +243,6 @@ def open_stage(
                 shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
         (stage.work / "fingerprint").write_text(stage.fingerprint)
     yield stage
-
-
-def verify_outputs(directory: Path, names: Sequence[str] | None = None) -> list[str]:
-    """Names of outputs that are gone or differ from the manifest."""
-    manifest = read_manifest(directory)
-    if manifest is None:
-        return [MANIFEST]
-    wanted = manifest.outputs if names is None else {name: manifest.outputs[name] for name in names}
-    return [
-        name
-        for name, digest in wanted.items()
-        if not (directory / name).is_file() or sha256(directory / name) != digest
-    ]
 
 
 def versions() -> dict[str, str]:
