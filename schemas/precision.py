@@ -10,8 +10,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 def use_bfloat16(precision: Precision) -> bool:
     """Whether to compute in bfloat16; weights that are trained stay float32 either way.
 
-    `auto` takes it where GPU or CPU has instructions for it. On a CPU with AVX512-BF16 and no AMX,
-    embeddings and the reading of prompts took half the time of float32 (docs/measured.md).
+    `auto` takes it where GPU or CPU has instructions for it. AVX512-BF16
+    is enough; AMX is faster still.
     """
     import torch
 

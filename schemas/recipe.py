@@ -175,7 +175,7 @@ class Decoding(Section):
     """Higher is more varied."""
     min_p: float = Field(0.05, ge=0, lt=1)
     """Tokens less likely than this share of the likeliest are never sampled. Unlike top-p it needs no sort of the whole
-    vocabulary, which took longer than the model itself at 135M."""
+    vocabulary, which costs a small model more than its own step on a CPU."""
     batch_size: PositiveInt = 32
     """Replies a batch."""
 

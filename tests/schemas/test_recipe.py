@@ -89,6 +89,17 @@ def test_a_missing_file_and_a_wrong_encoding_get_a_sentence(tmp_path):
         read_recipe(path)
 
 
+def test_paths_start_from_the_recipe_and_names_of_data_sets_stay_names(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: x\ncuration: {input: logs, personas: p.yaml}\n")
+    read = read_recipe(path)
+    assert read.curation.input == str(tmp_path / "logs")
+    assert read.curation.personas == str(tmp_path / "p.yaml")
+    assert read.policy.model == Recipe(name="x").policy.model
+    path.write_text("name: x\ncuration: {input: some/name, format: lmsys}\n")
+    assert read_recipe(path).curation.input == "some/name"
+
+
 def test_user_signals_cannot_be_named_as_reward():
     fields = set(Recipe.model_fields["rl"].annotation.model_fields)
     assert not {name for name in fields if "signal" in name or "reward" in name or "judge" in name}
