@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.scrub import Finder
+from curation.finder import Finder
 from schemas.recipe import Scrub
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

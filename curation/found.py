@@ -13,12 +13,14 @@ class Found(NamedTuple):
         start, end: Characters, half open.
         type: Kind of data, as it stands in the placeholder.
         score: Confidence, 0 to 1; the recipe's `min_score` is held against it.
+        recogniser: Name of what found it.
     """
 
     start: int
     end: int
     type: str
     score: float
+    recogniser: str = ""
 
 
 def words(text: str) -> frozenset[str]:

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation import clusters, embed, language, near_duplicates, placeholders, readers, safety, scrub, select
+from curation import clusters, embed, finder, language, near_duplicates, placeholders, readers, safety, scrub, select
 from curation.report import REPEATED, STEPS, Made, write_outputs, write_private
 from schemas.personas import Persona
 from schemas.problems import Problem
@@ -184,7 +184,7 @@ def _shards(
 
 
 def _steps(recipe: Recipe, settings: Curation, key: bytes, personas: Mapping[str, Persona]) -> list[Step]:
-    find = scrub.Finder(settings.scrub)
+    find = finder.Finder(settings.scrub)
     scorer = safety.load_scorer(settings.safety)
     vectors = embed.load(settings.embedding, recipe.precision)
 

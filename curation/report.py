@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from curation import embed, safety, scrub
+from curation import embed, finder, safety
 from curation.quotas import Plan
 from schemas.recipe import Curation
 from schemas.stage import Rows, write_json
@@ -156,7 +156,7 @@ def _checked(counts: Counter[str]) -> dict[str, Any]:
 def _embedded(settings: Curation) -> list[str]:
     """Parts that stand in for real ones."""
     parts = {
-        f"names: spaCy {scrub.EMBEDDED}": settings.scrub.spacy_model == scrub.EMBEDDED,
+        f"names: spaCy {finder.EMBEDDED}": settings.scrub.model == finder.EMBEDDED,
         "safety: alt-profanity-check, which hears words and not intent": settings.safety.scorer == "embedded",
         f"embeddings: {embed.EMBEDDED}": settings.embedding.model == embed.EMBEDDED,
     }

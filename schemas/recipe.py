@@ -37,8 +37,8 @@ class Policy(Section):
 class Scrub(Section):
     """Personal data: found by Presidio, replaced by keyed placeholders."""
 
-    spacy_model: str = "en_core_web_md"
-    """spaCy model by package name or path. `en_core_web_md` is the embedded one."""
+    model: str = "en_core_web_md"
+    """Model that knows names: spaCy package or path. `en_core_web_md` is the embedded one."""
     min_score: float = Field(0.4, ge=0, le=1)
     """Findings below this confidence are left alone: lower masks more harmless words, higher leaks more."""
     key_file: str | None = None

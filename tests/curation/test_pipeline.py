@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curation import embed, pipeline, scrub
+from curation import embed, finder, pipeline, scrub
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.recipe import Embedding, Recipe, Scrub
@@ -75,9 +75,9 @@ def sample() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module", autouse=True)
 def loaded_once() -> Any:
     """The real models, loaded once: a run in these tests is a matter of a second."""
-    find, vectors = scrub.Finder(Scrub()), embed.load(Embedding(batch_size=8), "float32")
+    find, vectors = finder.Finder(Scrub()), embed.load(Embedding(batch_size=8), "float32")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scrub, "Finder", lambda settings: find)
+        patch.setattr(finder, "Finder", lambda settings: find)
         patch.setattr(embed, "load", lambda settings, precision: vectors)
         yield
 

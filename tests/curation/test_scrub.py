@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation import placeholders, scrub
-from curation.recognisers import luhn, mod97
+from curation.finder import Finder, merged
+from curation.recognisers import FINDERS
+from curation.recognisers.contacts import luhn, mod97
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.recipe import Scrub
@@ -26,8 +28,8 @@ KEY = bytes(range(32))
 
 
 def hits(text: str) -> list[tuple[str, str]]:
-    found = [item for finder in scrub.FINDERS for item in finder(text)]
-    return [(item.type, text[item.start : item.end]) for item in scrub._merged(found)]
+    found = [item for finder in FINDERS for item in finder(text)]
+    return [(item.type, text[item.start : item.end]) for item in merged(found)]
 
 
 @pytest.mark.parametrize(
@@ -149,15 +151,15 @@ def test_a_placeholder_holds_through_a_conversation_and_no_further() -> None:
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12), st.floats(0, 1)), max_size=12))
 def test_merging_covers_all_and_overlaps_nowhere(spans: list[tuple[int, int, float]]) -> None:
     found = [scrub.Found(start, start + length + 1, "PERSON", score) for start, length, score in spans]
-    merged = scrub._merged(found)
-    covered = {i for item in merged for i in range(item.start, item.end)}
+    whole = merged(found)
+    covered = {i for item in whole for i in range(item.start, item.end)}
     assert covered == {i for item in found for i in range(item.start, item.end)}
-    assert all(left.end <= right.start for left, right in pairwise(merged))
+    assert all(left.end <= right.start for left, right in pairwise(whole))
 
 
 @pytest.fixture(scope="module")
-def find() -> scrub.Finder:
-    return scrub.Finder(Scrub())
+def find() -> Finder:
+    return Finder(Scrub())
 
 
 def conversation(
@@ -196,7 +198,7 @@ def conversation(
 MIRA = {"mira": Persona(persona_id="mira", name="Mira", locale="en-US", system_prompt="x", allowed_names=("Old Tom",))}
 
 
-def test_the_same_person_is_the_same_placeholder_in_every_turn(find: scrub.Finder) -> None:
+def test_the_same_person_is_the_same_placeholder_in_every_turn(find: Finder) -> None:
     turns = conversation(
         "Hi, my name is Anna Kowalska and I live in Berlin.",
         "Hello Anna! I'm Mira.",
@@ -221,7 +223,7 @@ def test_the_same_person_is_the_same_placeholder_in_every_turn(find: scrub.Finde
     assert apart.equals(done)
 
 
-def test_a_reply_does_not_give_a_name_away(find: scrub.Finder) -> None:
+def test_a_reply_does_not_give_a_name_away(find: Finder) -> None:
     said = ("me chamo natália furtado", "Natália, não vou esquecer.", "a furtado sou eu", "natália furtado, claro")
     done = scrub.scrub(conversation(*said, locale="pt-BR"), find, KEY, {})
     text = json.dumps(done["messages"].to_list()) + "".join(done["response"])
@@ -229,14 +231,14 @@ def test_a_reply_does_not_give_a_name_away(find: scrub.Finder) -> None:
     assert len(set(re.findall(r"<PERSON_\w+>", text))) == 1
 
 
-def test_a_name_in_the_system_prompt_is_the_character(find: scrub.Finder) -> None:
+def test_a_name_in_the_system_prompt_is_the_character(find: Finder) -> None:
     done = scrub.scrub(conversation("Hello Mira, hello Jacob Miller!", "I'm Mira."), find, KEY, {})
     assert "Mira" in done["messages"][0][1]["content"]
     assert "Jacob" not in done["messages"][0][1]["content"]
     assert done["response"][0] == "I'm Mira."
 
 
-def test_the_english_tagger_is_silent_in_other_languages(find: scrub.Finder) -> None:
+def test_the_english_tagger_is_silent_in_other_languages(find: Finder) -> None:
     said = "Ayer comimos Tortilla con Pimiento en la Plaza con muchos amigos de Juan."
     done = scrub.scrub(conversation(said, "Qué rico suena eso, de verdad.", locale="es-MX"), find, KEY, {})
     assert done["messages"][0][1]["content"] == said
@@ -251,7 +253,7 @@ def test_the_english_tagger_is_silent_in_other_languages(find: scrub.Finder) -> 
     assert asked == [False]
 
 
-def test_tool_calls_stay_json(find: scrub.Finder) -> None:
+def test_tool_calls_stay_json(find: Finder) -> None:
     calls = json.dumps([{"name": "mail", "arguments": {"to": "ana@example.org", "n": 3}}])
     done = scrub.scrub(conversation("hello there", "hi there", calls=calls), find, KEY, {})["tool_calls"][0]
     assert re.fullmatch(r"<EMAIL_ADDRESS_\w{6}>", json.loads(done)[0]["arguments"]["to"])
@@ -260,10 +262,10 @@ def test_tool_calls_stay_json(find: scrub.Finder) -> None:
     assert "ana@" not in broken["tool_calls"][0]
 
 
-def test_shouted_names_are_names(find: scrub.Finder) -> None:
+def test_shouted_names_are_names(find: Finder) -> None:
     assert [f.type for f in find(["MY BOSS KEVIN NAKAGAWA IS THE WORST"], [True])[0]] == ["PERSON"]
 
 
 def test_a_model_that_is_not_there_is_told() -> None:
     with pytest.raises(Problem, match="no spaCy model"):
-        scrub.Finder(Scrub(spacy_model="nowhere_model"))
+        Finder(Scrub(model="nowhere_model"))
