@@ -161,22 +161,26 @@ def safety_answers(report: Mapping[str, Any]) -> dict[str, int]:
 
 def quota_words(row: Mapping[str, Any]) -> str:
     """What a quota asks for, in words; a row of the report's `prices`."""
-    if row.get("share") is None:
+    if row["share"] is None:
         return "No more turns than the total"
     name = {"persona": "Each persona", "first turns": "First turns", "hard turns": "Hard turns"}.get(row["quota"])
     side = "at most" if row["side"] == "max" else "at least"
-    return f"{name or row['quota'].removeprefix('locale ')} {side} {row['share'] * 100:.4g} %"
+    asked = row.get("asked", row["share"])
+    held = "" if asked == row["share"] else f" (held at {row['share'] * 100:.4g} %, with a margin for discards)"
+    return f"{name or row['quota'].removeprefix('locale ')} {side} {asked * 100:.4g} %{held}"
 
 
 def price_words(row: Mapping[str, Any]) -> str:
     """What a quota costs, in a sentence or two; a row of the report's `prices`."""
-    if round(row["cost"]) < 1:
+    cost, gain = (row["cost"] or 0.0), row.get("gain")
+    if round(cost) < 1:
         return "Has room to spare: it costs nothing."
-    without = f"Costs {turns_words(row['cost'])}: so many more could stay without it."
-    if row.get("share") is None or round(row["price"]) < 1:
+    without = f"Costs {turns_words(cost)}: so many more could stay without it."
+    point = row["price"] if gain is None else gain  # the dual is a slope; what a whole point brings may be less
+    if row["share"] is None or round(point) < 1:
         return without
     looser = "more" if row["side"] == "max" else "less"
-    return f"{without} One percentage point {looser} would let in about {turns_words(row['price'])} more."
+    return f"{without} One percentage point {looser} would let in about {turns_words(point)} more."
 
 
 def turns_words(number: float) -> str:
@@ -185,18 +189,19 @@ def turns_words(number: float) -> str:
 
 
 def _prices(quotas: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Quotas in force, each with its cost in turns and in words."""
     rows = quotas.get("prices", [])
-    longest = max((row["cost"] for row in rows), default=0) or 1
+    longest = max((row["cost"] or 0 for row in rows), default=0) or 1
     for row in rows:
-        width = row["cost"] / longest
-        yield {"quota": quota_words(row), "words": price_words(row), "cost": row["cost"], "width": width}
+        cost = row["cost"] or 0
+        yield {"quota": quota_words(row), "words": price_words(row), "cost": cost, "width": cost / longest}
 
 
 def _bands(quotas: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Floors and ceilings in force, by quota."""
     bands: dict[str, dict[str, float]] = {}
     for row in quotas.get("prices", []):
-        if row.get("share") is not None:
+        if row["share"] is not None:
             bands.setdefault(row["quota"], {})[row["side"]] = row["share"]
     return bands
 

@@ -210,6 +210,26 @@ def test_shares_are_said_so_that_something_is_not_nothing(share: float, said: st
     assert percent(share) == said
 
 
+def test_margins_weights_and_soft_quotas_are_said(tmp_path: Path) -> None:
+    cap = {"quota": "persona", "side": "max", "asked": 0.03, "share": 0.0294, "reached": 0.0293}
+    told = report()
+    told["quotas"] |= {
+        "value": 733.0,
+        "bound": 733.5,
+        "gap": 0,
+        "gave_way": ["first turns went to 47 %."],
+        "prices": [
+            {**cap, "price": 20.0, "gain": 15.0, "cost": 40.0},
+            {**cap, "price": 1.0, "gain": None, "cost": None},
+        ],
+    }
+    text = " ".join(Reader(written(tmp_path, told)).text.split())
+    assert "600 turns were chosen, which count for 733 by their weights" in text
+    assert "Each persona at most 3 % (held at 2.94 %, with a margin for discards)" in text
+    assert "would let in about 15 turns more" in text
+    assert "first turns went to 47 %." in text
+
+
 def test_prices_are_said_in_turns() -> None:
     cap, floor, total = report()["quotas"]["prices"]
     assert quota_words(cap) == "Each persona at most 3 %"
