@@ -136,3 +136,9 @@ def drop_reason(settings: Safety) -> pl.Expr:
     label = pl.col("safety").list.eval(by_score.struct.field("label")).list.first()
     reason = pl.concat_str(label, pl.lit(f" above {settings.drop_above}"))
     return pl.when(worst() > settings.drop_above).then(reason)
+
+
+def decision(settings: Safety) -> pl.Expr:
+    """`keep`, `review` or `drop` for each scored turn."""
+    drop, look = worst() > settings.drop_above, worst() > settings.review_above
+    return pl.when(drop).then(pl.lit("drop")).when(look).then(pl.lit("review")).otherwise(pl.lit("keep"))

@@ -77,6 +77,7 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
         update={
             "input": curation.input if named else place(curation.input),
             "personas": place(curation.personas),
+            "store": place(curation.store),
             "scrub": curation.scrub.model_copy(update={"key_file": place(curation.scrub.key_file)}),
             "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),
         }

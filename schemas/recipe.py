@@ -6,6 +6,7 @@ file. A key that is not known is an error, never ignored; `read_recipe` answers 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
@@ -142,6 +143,22 @@ class Quotas(Section):
         return value
 
 
+class Window(Section):
+    """Which turns are near the policy: replies of an old model, or to old habits, teach the wrong lesson."""
+
+    max_age_days: float | None = Field(None, gt=0)
+    """Turns older than this are dropped; null keeps all."""
+    as_of: datetime | None = None
+    """Age is counted back from here; null takes the newest turn of the input, so that a run can be repeated."""
+    model_versions: tuple[str, ...] | None = None
+    """Only replies that these policies wrote; null keeps all."""
+
+    @field_validator("as_of")
+    @classmethod
+    def _zone(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
 class Curation(Section):
     """Raw logs to scrubbed, safe, varied, balanced turns."""
 
@@ -157,6 +174,13 @@ class Curation(Section):
     """Turns worked on at once: memory grows with it, results do not change."""
     max_line_bytes: PositiveInt = 1_000_000
     """Longer lines of a text file are quarantined unread."""
+    workers: PositiveInt | None = None
+    """Processes for the steps that models do, each with models of its own (about 1 GiB); null takes one a core. Results
+    do not change."""
+    store: str | None = None
+    """Where results by row are kept, so that a later run works on new rows only; null: `curation-store` beside the
+    output. It holds scrubbed text."""
+    window: Window = Window()
     scrub: Scrub = Scrub()
     safety: Safety = Safety()
     language: Language = Language()
