@@ -2,8 +2,8 @@
 
 Three formats: `presidio` (presidio-research's JSON: a list of `{full_text, spans: [{entity_type, start_position,
 end_position}]}`), `conll` (a token and its tag a line, sentences divided by empty lines: WNUT-17's two columns with a
-tab, CoNLL-2003's four with spaces), `turns` (a Parquet file of turns with `NAME_gold.parquet` beside it: one row a span,
-`conversation_id`, `turn_index`, `role`, `start`, `end`, `type`, where `user` is the turn's last message).
+tab, CoNLL-2003's four with spaces), `turns` (a Parquet file of turns with `NAME_gold.parquet` beside it: one row a
+span, `conversation_id`, `turn_index`, `role`, `start`, `end`, `type`, where `user` is the turn's last message).
 """
 
 from __future__ import annotations

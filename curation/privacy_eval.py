@@ -13,13 +13,18 @@ import json
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import polars as pl
+
 from curation import gold
 from curation.found import words
+from schemas.personas import Persona, read_personas
 from schemas.problems import Problem, nearest
+from schemas.reading import read_recipe
+from schemas.recipe import Curation
 
 GROUPS = {
     "people": words("PERSON PER NAME FIRST_NAME LAST_NAME FULL_NAME PATIENT"),
@@ -35,7 +40,8 @@ GROUPS = {
         FI_PERSONAL_IDENTITY_CODE MEDICAL_LICENSE LICENSE_PLATE VEHICLE"""
     ),
 }
-COUNTED = frozenset().union(*GROUPS.values())
+COUNTED = frozenset[str]().union(*GROUPS.values())
+AT_ONCE = 256  # conversations; more only makes the bar jump
 
 Spans = Sequence[tuple[int, int]]
 
@@ -178,10 +184,6 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from schemas.personas import read_personas
-    from schemas.reading import read_recipe
-    from schemas.recipe import Curation
-
     settings = read_recipe(arguments.recipe).curation if arguments.recipe else Curation()
     format = arguments.format or gold.guess_format(arguments.path)
     if format not in gold.FORMATS:
@@ -198,7 +200,10 @@ def run(arguments: argparse.Namespace) -> int:
     measured = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("ours", total=len(documents) * (1 + arguments.baseline))
-        advance = lambda n: progress.advance(task, n)  # noqa: E731
+
+        def advance(done: int) -> None:
+            progress.advance(task, done)
+
         began = time.perf_counter()
         found = ours(documents, turns, settings, personas, advance)
         measured["ours"] = measure(documents, found, counted, time.perf_counter() - began)
@@ -215,37 +220,44 @@ def run(arguments: argparse.Namespace) -> int:
 
 def ours(
     documents: Sequence[gold.Document],
-    turns: Any,
-    settings: Any,
-    personas: Any,
+    turns: pl.DataFrame | None,
+    settings: Curation,
+    personas: Mapping[str, Persona],
     advance: Callable[[int], object] = lambda n: None,
 ) -> list[Spans]:
     """What the scrubber masks.
 
     Args:
         documents: Texts.
-        turns: The frame of turns they stand in, or None.
-        settings: `curation` of a recipe.
-        personas: Characters by id.
+        turns: The turns they stand in, so that whole conversations are seen; None where each text is one of its own.
+        settings: Its `scrub`, and the `locale` of texts that name none.
+        personas: Characters by id, whose names stay.
         advance: Told how many documents are done.
 
     Returns:
         Start and end of each finding, by document.
     """
-    from curation import language
+    from curation import conversations as talk
     from curation.finder import Finder
-    from curation.scrub import _is_spoken
+    from curation.scrub import located
 
+    language = frozenset([settings.locale.split("-")[0]])
+    if turns is None:
+        all = [
+            talk.Conversation(d.conversation, language, frozenset(), frozenset(), (talk.Said("user", d.text),))
+            for d in documents
+        ]
+    else:
+        all = talk.conversations(turns, talk.exploded(turns), {})
+    wanted = Counter(document.conversation for document in documents)
     find = Finder(settings.scrub)
-    texts = [document.text for document in documents]
-    spoken = dict(turns.select("conversation_id", "locale").iter_rows()) if turns is not None else {}
-    locales = [spoken.get(document.conversation, settings.locale).split("-")[0] for document in documents]
-    tag = [
-        _is_spoken(find.language, locale, detected)
-        for locale, detected in zip(locales, language.detect(texts), strict=True)
-    ]
-    advance(len(texts))
-    return [[(f.start, f.end) for f in hits] for hits in find(texts, tag)]
+    found: dict[tuple[str, str], Spans] = {}
+    for start in range(0, len(all), AT_ONCE):
+        for one in located(all[start : start + AT_ONCE], find, personas):
+            for text, mentions in one.mentions.items():
+                found[one.conversation.id, text] = [mention.found[:2] for mention in mentions]
+            advance(wanted[one.conversation.id])
+    return [found[document.conversation, document.text] for document in documents]
 
 
 def presidio(texts: Sequence[str], model: str, advance: Callable[[int], object] = lambda n: None) -> Iterator[Spans]:
@@ -292,9 +304,11 @@ def _folder(model: str) -> str | Path:
 
 def as_json(path: Path, format: str, measured: dict[str, Measured]) -> dict[str, Any]:
     """All figures, without a text."""
-    # Not a number is no JSON.
-    plain = lambda value: None if isinstance(value, float) and math.isnan(value) else value  # noqa: E731
-    shares = lambda interval: {name: plain(value) for name, value in interval._asdict().items()}  # noqa: E731
+
+    def shares(interval: Interval) -> dict[str, float | None]:
+        share = None if math.isnan(interval.share) else interval.share  # JSON has no "not a number"
+        return {**interval._asdict(), "share": share}
+
     figures: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for who, figure in measured.items():
         for name, value in figure._asdict().items():
