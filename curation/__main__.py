@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curation import privacy_eval
 from schemas.problems import Problem, nearest
 
 if TYPE_CHECKING:
@@ -25,13 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 2 for wrong input, or 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
-    run = parser.add_subparsers(required=True, metavar="COMMAND").add_parser("run", help="curate the logs of a recipe")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    run = commands.add_parser("run", help="curate the logs of a recipe")
     run.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, such as examples/quickstart.yaml")
     run.add_argument("--input", type=Path, metavar="PATH", help="file or directory of logs, in place of the recipe's")
     run.add_argument("--format", metavar="NAME", help="what the logs look like, in place of the recipe's")
     run.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: curation/ in the run_dir)")
+    told = "measure on marked texts how much personal data stays readable"
+    privacy_eval.add_arguments(commands.add_parser("privacy-eval", help=told))
     given = parser.parse_args(arguments)
     try:
+        if given.command == "privacy-eval":
+            return privacy_eval.run(given)
         _run(given.recipe, given.input, given.format, given.out)
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
