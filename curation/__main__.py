@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation import privacy_eval
+from curation import privacy_eval, steps
 from schemas.problems import Problem, nearest
 
 if TYPE_CHECKING:
@@ -34,8 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: curation/ in the run_dir)")
     told = "measure on marked texts how much personal data stays readable"
     privacy_eval.add_arguments(commands.add_parser("privacy-eval", help=told))
+    steps.add_commands(commands)
     given = parser.parse_args(arguments)
     try:
+        if given.command in steps.COMMANDS:
+            return steps.call(given)
         if given.command == "privacy-eval":
             return privacy_eval.run(given)
         _run(given.recipe, given.input, given.format, given.out)

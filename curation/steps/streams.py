@@ -47,6 +47,12 @@ class Batch(NamedTuple):
     values: list[dict[str, Any]]
     stored: Stored
 
+    def raw(self, row: int) -> bytes:
+        """A row as it came: its line, or of a table its columns as JSON."""
+        if isinstance(self.stored, list):
+            return bytes(self.stored[row])
+        return json_line(self.stored.slice(row, 1).to_pylist()[0]).removesuffix(b"\n")
+
 
 class Source(Protocol):
     """Where rows come from.
@@ -61,8 +67,8 @@ class Source(Protocol):
         """Rows in order, at most so many at once; those that cannot be read go to the rejects."""
         ...
 
-    def sink(self, out: IO[bytes], columns: Mapping[str, pa.DataType]) -> Sink:
-        """What writes rows as they came, with these columns added or replaced."""
+    def sink(self, out: IO[bytes], adds: Mapping[str, pa.DataType], changes: Sequence[str]) -> Sink:
+        """What writes rows as they came, with columns added (or replaced) and others changed that keep their type."""
         ...
 
 
@@ -104,6 +110,19 @@ class Rejects:
             print(f"{self.name}: and {self.count - SENTENCES:,} more rejected.", file=sys.stderr)
         if self._file is not None:
             self._file.close()
+
+
+@contextlib.contextmanager
+def rejects(name: str, path: Path | None) -> Iterator[Rejects]:
+    """Rejects of a source called `name`, kept in the file at `path` where one is given."""
+    try:
+        made = Rejects(name, path)
+    except OSError as error:
+        raise Problem(f"--rejects {path}: cannot be written ({error.strerror}).") from None
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 class JsonLines:
@@ -150,7 +169,7 @@ class JsonLines:
                 f"{self._rejects.name}: the gzip stream is cut off or damaged after line {number}; pack the file again."
             ) from None
 
-    def sink(self, out: IO[bytes], columns: Mapping[str, pa.DataType]) -> _JsonSink:
+    def sink(self, out: IO[bytes], adds: Mapping[str, pa.DataType], changes: Sequence[str]) -> _JsonSink:
         """See `Source`."""
         return _JsonSink(out)
 
@@ -203,17 +222,19 @@ class ParquetRows:
         except (pa.ArrowException, OSError):
             raise Problem(f"{self._name}: damaged after row {self.read}; write the file again.") from None
 
-    def sink(self, out: IO[bytes], columns: Mapping[str, pa.DataType]) -> _ParquetSink:
+    def sink(self, out: IO[bytes], adds: Mapping[str, pa.DataType], changes: Sequence[str]) -> _ParquetSink:
         """See `Source`."""
-        return _ParquetSink(out, self._file.schema_arrow, columns)
+        return _ParquetSink(out, self._file.schema_arrow, adds, changes)
 
 
 class _ParquetSink:
-    def __init__(self, out: IO[bytes], schema: pa.Schema, columns: Mapping[str, pa.DataType]) -> None:
-        fields = [pa.field(f.name, columns[f.name]) if f.name in columns else f for f in schema]
-        fields += [pa.field(name, dtype) for name, dtype in columns.items() if name not in schema.names]
+    def __init__(
+        self, out: IO[bytes], schema: pa.Schema, adds: Mapping[str, pa.DataType], changes: Sequence[str]
+    ) -> None:
+        fields = [pa.field(f.name, adds[f.name]) if f.name in adds else f for f in schema]
+        fields += [pa.field(name, dtype) for name, dtype in adds.items() if name not in schema.names]
         self._schema = pa.schema(fields)
-        self._columns = columns
+        self._answered = {*adds, *changes}
         self._writer = pq.ParquetWriter(pa.PythonFile(_Counted(out), mode="w"), self._schema, compression="zstd")
 
     def write(self, stored: Stored, answers: Sequence[Answer | None]) -> None:
@@ -221,16 +242,39 @@ class _ParquetSink:
         table = cast(pa.Table, stored).take(pa.array(rows, pa.int64()))
         arrays = []
         for field in self._schema:
-            if field.name not in self._columns:
+            if field.name not in self._answered:
                 arrays.append(table[field.name])
                 continue
-            before = table[field.name].to_pylist() if field.name in table.column_names else [None] * len(rows)
-            kept = [cast(Answer, answers[row]).get(field.name, old) for row, old in zip(rows, before, strict=True)]
-            arrays.append(pa.array(kept, field.type))
+            there = field.name in table.column_names
+            before = table[field.name].to_pylist() if there else [None] * len(rows)
+            new = [cast(Answer, answers[row]).get(field.name, old) for row, old in zip(rows, before, strict=True)]
+            arrays.append(pa.array(new, field.type))
         self._writer.write_table(pa.table(arrays, schema=self._schema))
 
     def close(self) -> None:
         self._writer.close()
+
+
+class Ids:
+    """Writes the ids of chosen rows, one a line."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+
+    def write(self, stored: Stored, answers: Sequence[Answer | None]) -> None:
+        """See `Sink`."""
+        rows = stored.select(_ids(stored)).to_pylist() if isinstance(stored, pa.Table) else map(parsed, stored)
+        for row, answer in zip(rows, answers, strict=True):
+            if answer is not None and answer["chosen"]:
+                found = row.get("id") if row.get("id") is not None else row["turn_id"]
+                self._out.write(str(found).encode("utf-8", "surrogatepass") + b"\n")
+
+    def close(self) -> None:
+        """See `Sink`."""
+
+
+def _ids(table: pa.Table) -> list[str]:
+    return [name for name in ("id", "turn_id") if name in table.column_names]
 
 
 class _Counted(io.RawIOBase):
