@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curation import privacy_eval, steps
 from schemas.problems import Problem, nearest
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 2 for wrong input, or 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     run = commands.add_parser("run", help="curate the logs of a recipe")
     refresh = commands.add_parser(
         "refresh", help="add fresh logs to an earlier run; what was worked on then is not worked on again"
@@ -38,13 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--out", type=Path, metavar="DIR", help="where results go (default: curation/ in the run_dir)"
         )
         command.add_argument("--workers", type=int, metavar="N", help="processes, in place of the recipe's")
-        command.set_defaults(do=_run, previous=None)
+        command.set_defaults(previous=None)
     refresh.add_argument(
         "--from", dest="previous", type=Path, metavar="DIR", required=True, help="the earlier run, finished"
     )
+    told = "measure on marked texts how much personal data stays readable"
+    privacy_eval.add_arguments(commands.add_parser("privacy-eval", help=told))
+    steps.add_commands(commands)
     given = parser.parse_args(arguments)
     try:
-        given.do(given)
+        if given.command in steps.COMMANDS:
+            return steps.call(given)
+        if given.command == "privacy-eval":
+            return privacy_eval.run(given)
+        _run(given)
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
         return 2

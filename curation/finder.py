@@ -10,7 +10,7 @@ from typing import Any
 
 from curation.found import NOT_A_NAME, Found
 from curation.placeholders import PERSON
-from curation.recognisers import FINDERS
+from curation.recognisers import FINDERS, TYPES
 from schemas.problems import Problem
 from schemas.recipe import Scrub
 
@@ -63,18 +63,7 @@ class Finder:
             ),
         )
         self._engine.nlp = {self.language: pipeline}
-        types = [
-            "EMAIL_ADDRESS",
-            "URL",
-            "HANDLE",
-            "IP_ADDRESS",
-            "IBAN_CODE",
-            "ID_NUMBER",
-            "SSN",
-            "CREDIT_CARD",
-            "PHONE_NUMBER",
-        ]
-        self._types = [*types, "STREET_ADDRESS", PERSON]
+        self._types = list(TYPES)
         registry = RecognizerRegistry(supported_languages=[self.language])
         registry.add_recognizer(Ours(supported_entities=self._types, supported_language=self.language, name="chat"))
         registry.add_recognizer(SpacyRecognizer(supported_language=self.language, supported_entities=[PERSON]))

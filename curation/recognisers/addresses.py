@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from curation.found import Found, any_of, words
+from curation.recognisers.digits import has_digit
 
 _CAP = r"[A-ZÀ-ÖØ-ÞĀ-ſΑ-ΩА-ЯЁ][\w'’.\-]{0,30}"
 _WORD = r"[^\W\d_][\w'’\-]{0,30}"
@@ -95,7 +96,8 @@ _STREETS = [
         r"[0-9０-９]{1,4}(?:(?:丁目|番地?|号|[-−ー－の])[0-9０-９]{0,4}){0,3}|〒\s?\d{3}-\d{4}"
     ),
     re.compile(
-        r"(?:[가-힣]{1,6}(?:시|도|군|구)\s?){1,3}[가-힣0-9]{1,10}(?:로|길|동|읍|면)\s?\d{1,4}(?:-\d{1,4})?(?:번길|번지|호)?"
+        r"(?:[가-힣]{1,6}(?:시|도|군|구)\s?){1,3}[가-힣0-9]{1,10}(?:로|길|동|읍"
+        r"|면)\s?\d{1,4}(?:-\d{1,4})?(?:번길|번지|호)?"
     ),
     re.compile(r"[一-龥]{1,10}[路街巷道]\d{1,5}[号號]"),
     # 6750 Koskikatu 25: a number, one to four names, a number, as lists of addresses have them
@@ -142,7 +144,7 @@ _TAIL = re.compile(
 
 def addresses(text: str) -> Iterator[Found]:
     """Street addresses."""
-    if not any(c.isdigit() for c in text) and "corner of" not in text.lower():
+    if not has_digit(text) and "corner of" not in text.lower():
         return
     for pattern in _STREETS:
         for match in pattern.finditer(text):
