@@ -238,7 +238,7 @@ def test_a_step_that_fails_on_everything_is_no_poison(tmp_path: Path, monkeypatc
         curate(write(sample(), tmp_path / "traffic.parquet"), tmp_path / "out")
 
 
-def test_text_of_messages_is_nowhere_but_in_turns_and_quarantine(
+def test_text_of_messages_is_nowhere_but_in_turns_examples_and_quarantine(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -267,7 +267,7 @@ def test_text_of_messages_is_nowhere_but_in_turns_and_quarantine(
         and ((file.suffix != ".parquet" and MARKER.encode() in file.read_bytes())
              or (file.suffix == ".parquet" and MARKER in str(pl.read_parquet(file).to_dicts())))
     }  # fmt: skip
-    assert with_marker == {"turns", "quarantine"}
+    assert with_marker == {"turns", "quarantine", "examples.parquet"}
 
 
 def test_a_finished_run_for_other_work_is_told(tmp_path: Path) -> None:
