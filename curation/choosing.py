@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from curation import clusters, near_duplicates, select
 from curation.outcomes import Outcomes
 from curation.quotas import Plan
+from schemas.problems import Problem
 from schemas.recipe import Curation
 from schemas.stage import Advance
 
@@ -21,15 +23,16 @@ class Chosen(NamedTuple):
 
     Attributes:
         rows: A row for each turn that came this far, in order of `turn_id`: `turn_id`, `bucket`, `row_key`,
-            `persona_id`, `cluster_id`, `difficulty`, `duplicate_of`, `stage` and `reason` (null where it is chosen).
+            `persona_id`, `cluster_id`, `difficulty`, `hard`, `duplicate_of`, `stage` and `reason` (null where it is
+            chosen).
         plan: What the quotas came to.
-        clusters: How many.
+        titles: Title of each cluster.
         counts: `in`, `kept` and `dropped` by step.
     """
 
     rows: pl.DataFrame
     plan: Plan
-    clusters: int
+    titles: dict[int, str]
     counts: dict[str, Counter[str]]
 
 
@@ -45,10 +48,8 @@ def choose(judged: Outcomes, settings: Curation, seed: int, advance: Advance) ->
     turns, vectors, count = judged.rows, judged.vectors, judged.rows.height
     advance(count, count, "clusters")
     centres = clusters.fit(vectors, settings.clusters.count, seed)
-    turns = turns.with_columns(
-        cluster_id=pl.Series(clusters.assign(vectors, centres), dtype=pl.Int32),
-        difficulty=pl.lit(None, dtype=pl.Float64),  # measured later, over replies of the current policy
-    )
+    turns = turns.with_columns(cluster_id=pl.Series(clusters.assign(vectors, centres), dtype=pl.Int32))
+    turns = turns.join(_difficulty(settings), on="turn_id", how="left", maintain_order="left")
     advance(count, count, "near-duplicates")
     alike = near_duplicates.find(
         turns["turn_id"], vectors, turns["cluster_id"].to_numpy(), settings.near_duplicates.similarity, seed
@@ -66,10 +67,33 @@ def choose(judged: Outcomes, settings: Curation, seed: int, advance: Advance) ->
         turns.select("turn_id", "bucket", "row_key", "persona_id", "cluster_id", "difficulty")
         .join(alike.select("turn_id", "duplicate_of"), on="turn_id", how="left", maintain_order="left")
         .join(gone, on="turn_id", how="left", maintain_order="left")
+        .with_columns(hard=pl.lit("unknown"))
     )
     counts = {
         "cluster": Counter({"in": count, "kept": count}),
         "near-duplicates": Counter({"in": count, "kept": left.height, "dropped": alike.height}),
         "quotas": Counter({"in": left.height, "kept": len(choice.chosen), "dropped": choice.dropped.height}),
     }
-    return Chosen(rows, choice.plan, len(centres), counts)
+    return Chosen(rows, choice.plan, dict.fromkeys(range(len(centres)), ""), counts)
+
+
+def _difficulty(settings: Curation) -> pl.DataFrame:
+    """`turn_id` and `difficulty` of the turns for which the recipe's file tells it."""
+    schema = {"turn_id": pl.String, "difficulty": pl.Float64}
+    if settings.difficulty is None:
+        return pl.DataFrame(schema=schema)
+    path = Path(settings.difficulty)
+    try:
+        found = pl.read_parquet(path, columns=list(schema)).cast(schema)  # type: ignore[arg-type]
+    except FileNotFoundError:
+        raise Problem(
+            f"curation.difficulty: {path}: no such file; expected Parquet with turn_id, difficulty."
+        ) from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise Problem(
+            f"curation.difficulty: {path}: expected Parquet with turn_id (text) and difficulty (a number); it is none "
+            f"({type(error).__name__})."
+        ) from None
+    if found["turn_id"].is_duplicated().any() or (found["difficulty"] < 0).any():
+        raise Problem(f"curation.difficulty: {path}: expected each turn once, and no difficulty below 0.")
+    return found.with_columns(pl.col("difficulty").fill_nan(None))

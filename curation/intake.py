@@ -142,7 +142,7 @@ def _keyed(turns: pl.DataFrame) -> pl.DataFrame:
     return turns.with_columns(
         pl.Series("content", [_hash(text) for text in packed], dtype=pl.String),
         pl.lit(None, dtype=pl.String).alias("row_key"),
-        _buckets(turns["conversation_id"]),
+        buckets(turns["conversation_id"]),
     )
 
 
@@ -153,11 +153,12 @@ def _carried(rows: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name) if name in META else empty[name] for name in Turn.columns()),
         "content",
         "row_key",
-        _buckets(rows["conversation_id"]),
+        buckets(rows["conversation_id"]),
     )
 
 
-def _buckets(conversations: pl.Series) -> pl.Series:
+def buckets(conversations: pl.Series) -> pl.Series:
+    """Bucket of each conversation, by the hash of its id."""
     distinct = conversations.unique().to_list()
     numbers = [hashlib.blake2b(name.encode(), digest_size=1).digest()[0] % BUCKETS for name in distinct]
     return conversations.replace_strict(distinct, numbers, return_dtype=pl.Int64).alias("bucket")

@@ -31,7 +31,8 @@ from schemas.problems import Problem
 from schemas.recipe import Recipe
 from schemas.stage import Advance, Manifest, open_stage
 
-HOW = {"workers", "store", "shard_rows"}  # settings that change how the work is done and not what comes out
+# Settings that change how the work is done and not what comes out, and paths, whose contents count instead.
+HOW = {"workers", "store", "shard_rows", "difficulty"}
 
 
 def run(
@@ -66,6 +67,8 @@ def run(
     known = hashlib.sha256(cast.encode()).hexdigest()
     inputs: dict[str, Path | str] = {"input": input if input.exists() else str(input), "personas": known}
     inputs["precision"] = recipe.precision
+    if settings.difficulty is not None and Path(settings.difficulty).is_file():
+        inputs["difficulty"] = Path(settings.difficulty)
     if previous is not None:
         inputs["previous"] = intake.previous_run(previous)
     section = settings.model_dump(mode="json", exclude=HOW)

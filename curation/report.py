@@ -6,18 +6,22 @@ Everything is written bucket by bucket: only ids of chosen turns are held for al
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curation import choosing, embed, finder, rowsteps, safety
+from curation import choosing, embed, finder, intake, rowsteps, safety
+from curation.card import write_card
 from curation.choosing import Chosen
+from curation.explorer_files import write_explorer_files
 from curation.intake import REPEATED, Intake
 from curation.outcomes import Outcomes
 from curation.partition import spread, write_private
+from curation.report_page import write_page
 from curation.store import Store
 from schemas.recipe import Curation
 from schemas.stage import Rows, write_json
@@ -77,7 +81,7 @@ def write_outputs(
             "review_band": int(review.select(pl.len()).collect().item()),
         },
         "languages": dict(sorted(judged.languages.items())),
-        "clusters": chosen.clusters,
+        "clusters": len(chosen.titles),
         "near_duplicates": chosen.counts["near-duplicates"]["dropped"],
         "quotas": {
             "total": chosen.plan.total,
@@ -94,7 +98,29 @@ def write_outputs(
         "recipe": settings.model_dump(mode="json", exclude={"workers", "store", "shard_rows"}),
     }
     write_json(to / "report.json", report)
+    index = pl.scan_parquet(to / "rows" / "*.parquet")
+    write_explorer_files(
+        to,
+        index,
+        personas=plan.personas,
+        titles=chosen.titles,
+        texts=partial(_texts, index, plan, store),
+        seed=plan.recipe.seed,
+    )
+    write_page(to)
+    write_card(to)
     return rows, report
+
+
+def _texts(index: pl.LazyFrame, plan: rowsteps.Plan, store: Store, ids: Sequence[str]) -> pl.DataFrame:
+    """`turn_id`, `said` and `response` of turns, scrubbed; those that never were are left out."""
+    wanted = index.filter(pl.col("turn_id").is_in(list(ids))).select("turn_id", "conversation_id", "row_key").collect()
+    buckets = intake.buckets(wanted["conversation_id"]).unique()
+    found = store.read(plan.names["scrub"], buckets, wanted["row_key"])
+    if found is None:
+        return pl.DataFrame(schema={"turn_id": pl.String, "said": pl.String, "response": pl.String})
+    said = pl.col("messages").list.last().struct.field("content")
+    return wanted.join(found, on="row_key").select("turn_id", "response", said=said)
 
 
 def _buckets(judged: Outcomes) -> Iterator[tuple[int, pl.DataFrame]]:

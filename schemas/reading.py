@@ -78,6 +78,7 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
             "input": curation.input if named else place(curation.input),
             "personas": place(curation.personas),
             "store": place(curation.store),
+            "difficulty": place(curation.difficulty),
             "scrub": curation.scrub.model_copy(update={"key_file": place(curation.scrub.key_file)}),
             "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),
         }

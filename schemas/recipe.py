@@ -216,6 +216,9 @@ class Curation(Section):
     store: str | None = None
     """Where results by row are kept, so that a later run works on new rows only; null: `curation-store` beside the
     output. It holds scrubbed text."""
+    difficulty: str | None = None
+    """Parquet with `turn_id` and `difficulty`, as the stage `score` of an earlier generation writes it; null: no turn
+    is known to be hard, and `quotas.hard_turns` asks for nothing."""
     window: Window = Window()
     scrub: Scrub = Scrub()
     safety: Safety = Safety()

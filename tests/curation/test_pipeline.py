@@ -93,13 +93,19 @@ def write(rows: list[dict[str, Any]], path: Path) -> Path:
 
 
 def curate(
-    path: Path, out: Path, advance: Callable[..., None] = no_progress, seed: int = 20, **settings: Any
+    path: Path,
+    out: Path,
+    advance: Callable[..., None] = no_progress,
+    seed: int = 20,
+    previous: Path | None = None,
+    **settings: Any,
 ) -> Manifest:
     quotas = {"max_persona_share": 0.3, "total": 24}
     recipe = Recipe.model_validate(
         {
             "name": "test",
             "seed": seed,
+            "precision": "float32",
             "curation": {
                 "shard_rows": 16,
                 "workers": 1,
@@ -109,7 +115,9 @@ def curate(
             },
         }
     )
-    return pipeline.run(recipe, input=path, format="turns", out=out, personas=PERSONAS, advance=advance)
+    return pipeline.run(
+        recipe, input=path, format="turns", out=out, personas=PERSONAS, advance=advance, previous=previous
+    )
 
 
 def turns(out: Path) -> pl.DataFrame:
