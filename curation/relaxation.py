@@ -98,7 +98,10 @@ def relax(data: Cells, quotas: list[Quota], ceiling: int, total: float) -> tuple
         quota.loosened(Fraction(cap, size)) if quota.member is None and cap > quota.limit(size) else quota
         for quota in quotas
     ]
-    found = at_total(data, loosened, size, give=True, dear=np.where(never | ~never.any(), 1.0, 1000.0))
+    dear = np.where(never | ~never.any(), 1.0, 1000.0)
+    # Fractions first: they find the sets of profiles that matter, which is slow in whole numbers.
+    upper_bound(data, loosened, size, least=size, charge=np.where([q.member is None for q in quotas], np.inf, dear))
+    found = at_total(data, loosened, size, give=True, dear=dear)
     if found is None:
         raise AssertionError("nothing holds even when every band gives way")
     loosened = [
