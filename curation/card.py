@@ -144,13 +144,12 @@ def _personal(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _safety(report: Mapping[str, Any]) -> Iterator[str]:
     safety = report.get("safety") or {}
-    answers = safety_answers(report)
-    if answers:
-        yield (
-            f"Turns were scored by {_name(safety.get('scorer') or 'an unnamed scorer')}. "
-            f"{count(answers['dropped'])} were dropped as too toxic, and {count(answers['for people'])} that scored "
-            "between the two bounds are left for people to look at."
-        )
+    dropped = safety_answers(report).get("dropped", 0)
+    yield (
+        f"Turns were scored by {_name(safety.get('scorer') or 'an unnamed scorer')}. {count(dropped)} were dropped as "
+        f"too toxic, and {count(safety.get('review_band', 0))} of those that are here scored between the two bounds: "
+        "people should look at them."
+    )
     yield (
         "Not guaranteed: that what is left is harmless, true, or fit for every age. A scorer hears how a text sounds; "
         "it does not know what is meant. The replies are a model's, and it may have made things up."

@@ -151,12 +151,15 @@ def short(text: str, most: int = WORDS) -> str:
 
 
 def safety_answers(report: Mapping[str, Any]) -> dict[str, int]:
-    """Turns by the answer of the safety step: `kept`, `for people` (kept, and shown to people), `dropped`."""
+    """Turns by the answer of the safety step, those dropped last; empty where there was no such step.
+
+    The report's `safety.answers` (`keep`, `review`, `drop`) says how many of those kept are in the band for people.
+    """
     step = next((stage for stage in report["stages"] if stage["stage"] == "safety"), None)
-    review = int((report.get("safety") or {}).get("review_band", 0))
-    if step is None:
-        return {}
-    return {"kept": step["kept"] - review, "for people": review, "dropped": step["dropped"]}
+    answers = (report.get("safety") or {}).get("answers")
+    if answers:
+        return {"kept": answers["keep"], "kept, and for people": answers["review"], "dropped": answers["drop"]}
+    return {} if step is None else {"kept": step["kept"], "dropped": step["dropped"]}
 
 
 def quota_words(row: Mapping[str, Any]) -> str:

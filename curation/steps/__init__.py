@@ -129,7 +129,7 @@ def _call(given: argparse.Namespace) -> int:
     name = "standard input" if given.path == streams.STDIO else given.path
     with (
         streams.rejects(name, given.rejects) as rejects,
-        streams.open_source(given.path, given.form, rejects, recipe.curation.max_line_bytes) as source,
+        streams.open_source(given.path, name, given.form, recipe.curation.max_line_bytes) as source,
         streams.open_out(given.out, binary=isinstance(source, streams.ParquetRows)) as out,
     ):
         step = _step(given, recipe)
@@ -219,8 +219,10 @@ def _checked(step: RowStep | WholeStep, batch: Batch, rejects: Rejects) -> list[
     from curation.readers.records import Misfit
 
     good = []
-    for row, value in enumerate(batch.values):
+    for row, (value, error) in enumerate(zip(batch.values, batch.errors, strict=True)):
         try:
+            if error:
+                raise Misfit(error)
             step.check(value)
         except Misfit as misfit:
             rejects.add(batch.places[row], str(misfit), batch.raw(row))

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
+import polars as pl
 import pyarrow as pa
 
 from curation.readers.records import Misfit
 from schemas.problems import Problem
+from schemas.turns import MESSAGES
 
 Row = Mapping[str, Any]
 TEXTS = ("id", "turn_id", "text", "messages", "response")
@@ -90,6 +92,24 @@ def texts(row: Row) -> list[tuple[str, str]]:
     if messages[-1]["role"] != "user":
         raise Misfit("the last of `messages` is not the user's; the reply belongs into `response`.")
     return [("user", messages[-1]["content"]), ("response", checked_text(row["response"], "response"))]
+
+
+def frame(rows: Sequence[Row], locale: str) -> pl.DataFrame:
+    """Rows as turns with what was said last: `messages`, `response`, `locale`; a text stands on both sides.
+
+    Args:
+        rows: Rows that `texts` takes.
+        locale: Of rows that name none.
+    """
+    said = [[text for _, text in texts(row)] for row in rows]
+    return pl.DataFrame(
+        {
+            "messages": [[{"role": "user", "content": one[0]}] for one in said],
+            "response": [one[-1] for one in said],
+            "locale": [row.get("locale") or locale for row in rows],
+        },
+        schema={"messages": MESSAGES, "response": pl.String, "locale": pl.String},
+    )
 
 
 def checked_text(value: Any, key: str) -> str:

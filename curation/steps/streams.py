@@ -29,6 +29,7 @@ STDIO = "-"
 SENTENCES = 20  # of rejected rows that are said; all are counted, and go to the file of rejects
 BATCH_BYTES = 32 * 2**20  # of JSON lines in one batch at most
 PARQUET = b"PAR1"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Answer = Mapping[str, Any]
 Stored = Any  # list[bytes], or a pyarrow.Table
@@ -40,11 +41,13 @@ class Batch(NamedTuple):
     Attributes:
         places: Where each stood, such as `line 12`.
         values: Each as keys and values; of a table, the columns that were asked for.
+        errors: What is wrong with each, `""` for nothing.
         stored: The rows as they came: lines, or a table.
     """
 
     places: list[str]
     values: list[dict[str, Any]]
+    errors: list[str]
     stored: Stored
 
     def raw(self, row: int) -> bytes:
@@ -64,7 +67,7 @@ class Source(Protocol):
     read: int
 
     def batches(self, rows: int, columns: Sequence[str]) -> Iterator[Batch]:
-        """Rows in order, at most so many at once; those that cannot be read go to the rejects."""
+        """Rows in order, at most so many at once."""
         ...
 
     def sink(self, out: IO[bytes], adds: Mapping[str, pa.DataType], changes: Sequence[str]) -> Sink:
@@ -128,33 +131,32 @@ def rejects(name: str, path: Path | None) -> Iterator[Rejects]:
 class JsonLines:
     """One JSON object a line, UTF-8."""
 
-    def __init__(self, stream: IO[bytes], rejects: Rejects, limit: int) -> None:
-        self._stream, self._rejects, self._limit = stream, rejects, limit
+    def __init__(self, stream: IO[bytes], name: str, limit: int) -> None:
+        self._stream, self._name, self._limit = stream, name, limit
         self.read = 0
 
     def batches(self, rows: int, columns: Sequence[str]) -> Iterator[Batch]:
         """See `Source`."""
-        batch, size = Batch([], [], []), 0
-        for number, raw, length in self._lines():
-            line: bytes = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+        batch, size = Batch([], [], [], []), 0
+        for number, line, length in self._lines():
             if not line.strip():
                 continue
             self.read += 1
-            place = f"line {number}"
+            value, error = {}, ""
             try:
                 if length > self._limit + 1:
                     raise Misfit(too_long(length, self._limit))
                 value = parsed(line)
             except Misfit as misfit:
-                self._rejects.add(place, str(misfit), raw)
-                continue
-            batch.places.append(place)
+                error = str(misfit)
+            batch.places.append(f"line {number}")
             batch.values.append(value)
+            batch.errors.append(error)
             batch.stored.append(line)
             size += len(line)
             if len(batch.places) >= rows or size >= BATCH_BYTES:
                 yield batch
-                batch, size = Batch([], [], []), 0
+                batch, size = Batch([], [], [], []), 0
         if batch.places:
             yield batch
 
@@ -166,7 +168,7 @@ class JsonLines:
                 yield piece
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise Problem(
-                f"{self._rejects.name}: the gzip stream is cut off or damaged after line {number}; pack the file again."
+                f"{self._name}: the gzip stream is cut off or damaged after line {number}; pack the file again."
             ) from None
 
     def sink(self, out: IO[bytes], adds: Mapping[str, pa.DataType], changes: Sequence[str]) -> _JsonSink:
@@ -218,7 +220,8 @@ class ParquetRows:
                 table = pa.Table.from_batches([part])
                 places = [f"row {self.read + row + 1}" for row in range(table.num_rows)]
                 self.read += table.num_rows
-                yield Batch(places, table.select(asked).to_pylist() if asked else [{} for _ in places], table)
+                values = table.select(asked).to_pylist() if asked else [{} for _ in places]
+                yield Batch(places, values, [""] * len(places), table)
         except (pa.ArrowException, OSError):
             raise Problem(f"{self._name}: damaged after row {self.read}; write the file again.") from None
 
@@ -299,19 +302,18 @@ class _Counted(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def open_source(path: str, form: str | None, rejects: Rejects, limit: int) -> Iterator[Source]:
+def open_source(path: str, name: str, form: str | None, limit: int) -> Iterator[Source]:
     """Open a path, or standard input for `-`.
 
     Args:
         path: File, gzip or not, or `-`.
+        name: What to call it.
         form: `jsonl` or `parquet`; None tells by the first bytes.
-        rejects: Where rows go that cannot be read.
         limit: Bytes of the longest line that is read.
 
     Raises:
         Problem: There is nothing at the path, or it is neither.
     """
-    name = "standard input" if path == STDIO else path
     with contextlib.ExitStack() as stack:
         try:
             plain: Any = sys.stdin.buffer if path == STDIO else stack.enter_context(open(path, "rb"))
@@ -333,7 +335,9 @@ def open_source(path: str, form: str | None, rejects: Rejects, limit: int) -> It
         if wrong and form == "jsonl":
             raise Problem(f"{name}: the file {wrong}; expected JSON lines or Parquet.")
         if form == "jsonl":
-            yield JsonLines(stream, rejects, limit)
+            if head.startswith(BYTE_ORDER_MARK):
+                stream.read(len(BYTE_ORDER_MARK))
+            yield JsonLines(stream, name, limit)
             return
         if path == STDIO or not stream.seekable():
             whole = stack.enter_context(tempfile.TemporaryFile())  # of its owner alone, and without a name
@@ -370,7 +374,7 @@ def open_out(path: Path | None, binary: bool) -> Iterator[IO[bytes]]:
 
 def together(batches: Iterator[Batch], key: Callable[[dict[str, Any]], Any], most: int) -> Iterator[Batch]:
     """Batches that divide no run of rows of one key, as long as it has at most `most` rows."""
-    kept = Batch([], [], [])
+    kept = Batch([], [], [], [])
     for batch in batches:
         joined = batch if not kept.places else _joined(kept, batch)
         last = key(joined.values[-1])
@@ -391,9 +395,9 @@ def _joined(first: Batch, second: Batch) -> Batch:
         stored: Stored = first.stored + second.stored
     else:
         stored = pa.concat_tables([cast(pa.Table, first.stored), cast(pa.Table, second.stored)])
-    return Batch(first.places + second.places, first.values + second.values, stored)
+    return Batch(first.places + second.places, first.values + second.values, first.errors + second.errors, stored)
 
 
 def _cut(batch: Batch, begin: int, end: int) -> Batch:
     stored = batch.stored[begin:end] if isinstance(batch.stored, list) else batch.stored.slice(begin, end - begin)
-    return Batch(batch.places[begin:end], batch.values[begin:end], stored)
+    return Batch(batch.places[begin:end], batch.values[begin:end], batch.errors[begin:end], stored)

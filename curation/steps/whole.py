@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.readers.records import Misfit
-from curation.steps.rows import TEXTS, Row, checked_text, row_id, texts
+from curation.steps.rows import TEXTS, Row, checked_text, frame, row_id, texts
 from schemas.recipe import Recipe
 
 
@@ -39,6 +39,7 @@ class _Embedded:
 
         self.ids, self.seed = _Ids(), recipe.seed
         self._embed = embed.load(recipe.curation.embedding, recipe.precision)
+        self._locale = recipe.curation.locale
         self._vectors = [self._embed([])]
 
     def check(self, row: Row) -> None:
@@ -47,7 +48,14 @@ class _Embedded:
 
     def gather(self, rows: Sequence[Row]) -> None:
         self.ids.gather(rows)
-        self._vectors.append(self._embed(["\n".join(text for _, text in texts(row)) for row in rows]))
+        self._vectors.append(self._vectors_of(rows))
+
+    def _vectors_of(self, rows: Sequence[Row]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        from curation import embed
+
+        user, reply = embed.said(frame(rows, self._locale))
+        both = self._embed([*user, *reply])
+        return embed.turn_vectors(both[: len(rows)], both[len(rows) :])
 
     def sorted(self) -> tuple[pl.Series, np.ndarray[Any, np.dtype[np.float32]]]:
         """Ids in order, and their vectors: what is found does not depend on the order of rows."""

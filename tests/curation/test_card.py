@@ -93,7 +93,7 @@ def test_the_card_says_what_it_is_and_what_nobody_should_rely_on(tmp_path: Path)
         "40 pieces of personal data",
         "PERSON 30, EMAIL\\_ADDRESS 10",
         "Not guaranteed: that everything personal was found",
-        "7 were dropped as too toxic, and 21 that scored between",
+        "7 were dropped as too toxic, and 21 of those that are here",
         "- Each persona at most 3 %",
         "The floor of ja-JP went from 9 % to 4 %.",
         "Seed: 20.",

@@ -74,7 +74,8 @@ def test_the_page_says_what_was_kept_and_why_the_rest_went(tmp_path: Path) -> No
         "names: spaCy en_core_web_md",
         "the file is empty",
         "PERSON 30 75.0 %",
-        "kept 969 97.2 % for people 21 2.1 % dropped 7 0.7 %",
+        "kept 990 99.3 % dropped 7 0.7 %",
+        "For people to look at 21",
         "ab" * 16,
         "no choice that keeps these quotas can have more than 601, which is proven. The choice is 1 short of that.",
         "each at most 3.0 % of what was chosen",
@@ -165,6 +166,12 @@ def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
 )
 def test_shares_are_said_so_that_something_is_not_nothing(share: float, said: str) -> None:
     assert percent(share) == said
+
+
+def test_the_three_answers_of_the_safety_step_are_told_where_they_were_counted(tmp_path: Path) -> None:
+    told = report(safety={"scorer": "words", "review_band": 21, "answers": {"keep": 960, "review": 30, "drop": 7}})
+    text = " ".join(Reader(written(tmp_path, told)).text.split())
+    assert "kept 960 96.3 % kept, and for people 30 3.0 % dropped 7 0.7 %" in text
 
 
 def test_margins_weights_and_soft_quotas_are_said(tmp_path: Path) -> None:
