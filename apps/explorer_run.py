@@ -1,0 +1,141 @@
+"""Open a curated run for the explorer: counts, cells and scrubbed examples, never a turn's own text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+from pydantic import ValidationError
+
+from schemas.problems import Problem
+from schemas.recipe import Curation
+from schemas.stage import MANIFEST, read_manifest
+
+CELLS = {"persona_id": pl.String, "locale": pl.String, "first": pl.Boolean, "hard": pl.String}
+COUNTS = ("supply", "taken")
+SHARES = ("dimension", "value", "label", "came_in", "reached_quotas", "chosen")
+EXAMPLES = ("stage", "reason", "turn_id", "persona_id", "locale", "said", "response", "duplicate_of")
+MAKE_ONE = "make one with: python -m curation run RECIPE --out DIR"
+
+
+class Run(NamedTuple):
+    """A finished curation.
+
+    Attributes:
+        directory: Where it lies.
+        name: Name of the product line.
+        seed: The recipe's seed.
+        settings: The recipe's `curation` section.
+        report: `report.json`.
+        cells: `persona_id`, `locale`, `first`, `hard`, `supply`, `taken`; a row for each cell.
+        shares: `dimension`, `value`, `label`, `came_in`, `reached_quotas`, `chosen`; counts of turns.
+        examples: At most 20 turns a reason, scrubbed, or without text where they went before scrubbing.
+    """
+
+    directory: Path
+    name: str
+    seed: int
+    settings: Curation
+    report: dict[str, Any]
+    cells: pl.DataFrame
+    shares: pl.DataFrame
+    examples: pl.DataFrame
+
+    @property
+    def chosen(self) -> int:
+        """Turns that the run chose."""
+        return int(self.cells["taken"].sum())
+
+
+def open_run(directory: Path) -> Run:
+    """Open the directory of a finished run.
+
+    Raises:
+        Problem: It is not there, not finished, not a curation, or was written by another version.
+    """
+    try:
+        return _open(directory)
+    except PermissionError as error:
+        raise Problem(f"{error.filename}: not yours to read; ask its owner, or open a run of your own.") from None
+
+
+def newest_run(runs: Path) -> Path:
+    """The finished curation under `runs` that was finished last.
+
+    Raises:
+        Problem: There is none.
+    """
+    found = []
+    for path in runs.glob(f"**/{MANIFEST}") if runs.is_dir() else ():
+        manifest = read_manifest(path.parent)
+        if manifest and manifest.stage == "curate":
+            found.append((path.stat().st_mtime_ns, path.parent))
+    if not found:
+        raise Problem(f"{runs}: no curated run in it. `make demo` makes one from the bundled sample; or {MAKE_ONE}")
+    return max(found)[1]
+
+
+def _open(directory: Path) -> Run:
+    if not directory.exists():
+        raise Problem(f"{directory}: no such directory; expected that of a curated run. Or {MAKE_ONE}")
+    if not directory.is_dir():
+        raise Problem(f"{directory}: is a file; expected the directory of a curated run, which holds a {MANIFEST}.")
+    manifest = read_manifest(directory)
+    if manifest is None:
+        if (directory / "work").is_dir():
+            raise Problem(f"{directory}: this run is not finished; give the command that began it again, then reload.")
+        raise Problem(f"{directory}: no {MANIFEST} in it, so it is not a curated run. Give another, or {MAKE_ONE}")
+    if manifest.stage != "curate":
+        raise Problem(f"{directory}: made by stage {manifest.stage!r}; expected a curated run, made by stage 'curate'.")
+    report = _report(directory)
+    try:
+        settings = Curation.model_validate(report["recipe"])
+    except ValidationError as error:
+        key = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise Problem(f"{directory / 'report.json'}: recipe.{key} is not as expected; {_again()}") from None
+    cells = _table(directory / "cells.parquet", (*CELLS, *COUNTS))
+    return Run(
+        directory,
+        str(report["name"]),
+        int(report["seed"]),
+        settings,
+        report,
+        cells.select(*(pl.col(name).cast(kind) for name, kind in CELLS.items()), pl.col(*COUNTS).cast(pl.Int64)),
+        _table(directory / "shares.parquet", SHARES),
+        _table(directory / "examples.parquet", EXAMPLES),
+    )
+
+
+def _again() -> str:
+    return "the run was made by another version: curate again into a new directory."
+
+
+def _report(directory: Path) -> dict[str, Any]:
+    path = directory / "report.json"
+    try:
+        report = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise Problem(f"{path}: no such file; {_again()}") from None
+    except ValueError:
+        raise Problem(f"{path}: not readable as JSON; {_again()}") from None
+    missing = {"stages", "dropped", "quotas", "recipe", "seed", "name"} - set(
+        report if isinstance(report, dict) else ()
+    )
+    if missing:
+        raise Problem(f"{path}: {', '.join(sorted(missing))} is missing; {_again()}")
+    return dict(report)
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path)
+    except FileNotFoundError:
+        raise Problem(f"{path}: no such file; {_again()}") from None
+    except pl.exceptions.PolarsError:
+        raise Problem(f"{path}: not readable as Parquet; {_again()}") from None
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise Problem(f"{path}: column {', '.join(missing)} is missing; {_again()}")
+    return frame.select(columns)
