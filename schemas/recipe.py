@@ -6,7 +6,8 @@ file. A key that is not known is an error, never ignored; `read_recipe` answers 
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
@@ -14,6 +15,7 @@ from schemas.precision import Precision
 from schemas.turns import LOCALE_PATTERN
 
 Share = float
+Weight = Annotated[float, Field(gt=0, le=1000)]
 
 HUB_FORMATS = ("wildchat", "lmsys")
 """Formats whose input may be the name of a data set instead of a path."""
@@ -23,6 +25,13 @@ class Section(BaseModel):
     """A part of the recipe: unknown keys are errors, values never change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+def _are_locales(value: dict[str, Any]) -> dict[str, Any]:
+    for locale in value:
+        if not re.match(LOCALE_PATTERN, locale):
+            raise ValueError(f"{locale!r} is not a BCP-47 locale such as pt-BR")
+    return value
 
 
 class Policy(Section):
@@ -115,6 +124,22 @@ class Band(Section):
         return self
 
 
+class Weights(Section):
+    """What a turn counts for in what is maximised: the product of the weights that apply to it. Shares count turns."""
+
+    locales: dict[str, Weight] = {}
+    """Weight of a turn in each locale named here; the others count 1."""
+    first_turns: Weight = 1.0
+    """Weight of turns with `turn_index` 0."""
+    hard_turns: Weight = 1.0
+    """Weight of hard turns; counts only once difficulty has been measured."""
+
+    @field_validator("locales")
+    @classmethod
+    def _locales(cls, value: dict[str, float]) -> dict[str, float]:
+        return _are_locales(value)
+
+
 class Quotas(Section):
     """Shares of the chosen set, all of them at once."""
 
@@ -128,18 +153,29 @@ class Quotas(Section):
     """Band for turns with `turn_index` 0."""
     hard_turns: Band = Band()
     """Band for the hardest third by reward variance; counts only once difficulty has been measured."""
+    weights: Weights = Weights()
+    """What a turn counts for; with all at 1, as many turns as possible are kept."""
+    soft: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Bands that may give way, each at a price: the turns that one percentage point has to bring to be given. Keys are
+    `locale pt-BR` (any that `locales` names), `first turns` and `hard turns`."""
+    expected_discards: Share = Field(0.0, ge=0, le=0.9)
+    """Share that people are expected to throw away. Every share is held with a margin, so that it still holds when up
+    to this much of any persona or band, and of the turns outside it, is gone. `total` stays: it is what people get."""
 
     @field_validator("locales")
     @classmethod
     def _locales(cls, value: dict[str, Band]) -> dict[str, Band]:
-        import re
-
-        for locale in value:
-            if not re.match(LOCALE_PATTERN, locale):
-                raise ValueError(f"{locale!r} is not a BCP-47 locale such as pt-BR")
-        if sum(band.min for band in value.values()) > 1:
+        if sum(band.min for band in _are_locales(value).values()) > 1:
             raise ValueError("the floors add up to more than 1")
         return value
+
+    @model_validator(mode="after")
+    def _soft(self) -> Quotas:
+        names = [*(f"locale {name}" for name in self.locales), "first turns", "hard turns"]
+        for name in self.soft:
+            if name not in names:
+                raise ValueError(f"soft: {name!r} is none of the bands here; expected one of {', '.join(names)}")
+        return self
 
 
 class Curation(Section):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation import programme
+from curation import rounding
 from curation.quotas import Plan, cap, solve
 from schemas.problems import Problem
 from schemas.recipe import Band, Quotas
@@ -155,7 +155,7 @@ def test_what_is_too_large_for_the_integer_solver_is_rounded(cells: pl.DataFrame
     )
     exact = solve(cells, quotas)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programme, "WHOLE", 0)
+        patch.setattr(rounding, "WHOLE", 0)
         plan = solve(cells, quotas)
     assert holds(plan.cells["take"].to_list(), relaxed(counted(cells, quotas), plan))
     if not exact.relaxations and not plan.relaxations:
