@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from apps.explorer_quotas import Answer, shown
+from apps.explorer_quotas import Answer, measured, shown
 from apps.explorer_words import reason_words
 from schemas.recipe import Quotas
 
@@ -23,7 +23,6 @@ FATES = {"stays": BLUE, "goes": ORANGE, "set aside": PURPLE}
 PLACES = {"came in": GREY, "reached the quotas": SKY, "chosen": BLUE}
 REASONS = 8  # shown apart within a step
 TOP = 20  # values shown apart in a chart of shares
-OTHERS = "all others"
 
 
 def waterfall_rows(report: Mapping[str, Any]) -> pl.DataFrame:
@@ -100,7 +99,7 @@ def waterfall(rows: pl.DataFrame) -> alt.LayerChart:
 
     came = max(1, int(rows["end"].max() or 0))  # type: ignore[call-overload]
     left = pl.col("begin") > 0.55 * came
-    table = rows.with_columns(at=pl.when(left).then("begin").otherwise("end"), left=left, whole=pl.lit(came))
+    table = rows.with_columns(at=pl.when(left).then("begin").otherwise("end"), left=left, none=0, whole=came)
     y = alt.Y("row:O", axis=_names(rows["label"].to_list()), sort=None)
     x = alt.X("begin:Q", title="turns", scale=alt.Scale(domain=[0, came], nice=False), axis=alt.Axis(format=",d"))
     pick = alt.selection_point(name="pick", fields=["key"], on="click", empty=False)
@@ -123,7 +122,7 @@ def waterfall(rows: pl.DataFrame) -> alt.LayerChart:
         .encode(
             y=y,
             x2="whole:Q",
-            x=alt.datum(0),
+            x="none:Q",
             tooltip=[alt.Tooltip("label:N", title="step"), alt.Tooltip("text:N", title="turns")],
         )
         .add_params(pick)
@@ -136,61 +135,56 @@ def share_rows(shares: pl.DataFrame, dimension: str) -> pl.DataFrame:
     """Shares of one dimension, the `TOP` largest values by what came in and one row for all others.
 
     Returns:
-        `row` (from 0), `label`, `place` (of `PLACES`), `count`, `share` (of that place's turns).
+        `row` (from 0), `label`, `others` (whether it is the row for all others), `place` (of `PLACES`), `count`,
+        `share` (of that place's turns).
     """
-    table = shares.filter(pl.col("dimension") == dimension).sort(
-        "came_in", "chosen", "value", descending=[True, True, False]
-    )
-    label = pl.coalesce("label", "value")
-    counts = {"came_in": "came in", "reached_quotas": "reached the quotas", "chosen": "chosen"}
-    if table.height > TOP + 1:
-        rest = table[TOP:].select(
-            pl.lit(f"{OTHERS} ({table.height - TOP:,})").alias("label"), *[pl.col(name).sum() for name in counts]
+    label = pl.coalesce("label", "value").alias("label")
+    table = (
+        shares.filter(pl.col("dimension") == dimension)
+        .sort("came_in", "chosen", "value", descending=[True, True, False])
+        .select(
+            label, pl.col("came_in").alias("came in"), pl.col("reached_quotas").alias("reached the quotas"), "chosen"
         )
-        table = pl.concat([table[:TOP].select(label, *counts), rest.select("label", *counts)], how="vertical_relaxed")
-    else:
-        table = table.select(label, *counts)
-    return (
-        table.with_row_index("row")
-        .unpivot(list(counts), index=["row", "label"], variable_name="place", value_name="count")
-        .with_columns(
-            share=(pl.col("count") / pl.col("count").sum().over("place")).fill_nan(0.0),
-            place=pl.col("place").replace_strict(counts),
-        )
-        .sort("row", maintain_order=True)
     )
+    return _long(table)
 
 
 def shares_chart(rows: pl.DataFrame, cap: float | None) -> alt.LayerChart:
     """Three bars a value: came in, reached the quotas, chosen; with the cap as a line."""
-    return _bars(rows, "place", PLACES, bold="chosen", cap=cap, step=13)
+    return _bars(rows, PLACES, labelled="chosen", cap=cap, step=8 if rows["row"].n_unique() > 6 else 14)
 
 
-def compare_rows(a: Answer, b: Answer, dimension: str) -> pl.DataFrame:
-    """Shares of one dimension under two settings, as `share_rows` has them with `place` A or B."""
+def compare_rows(a: Answer, b: Answer, dimension: str, names: Mapping[str, str]) -> pl.DataFrame:
+    """Shares of one dimension under two settings, as `share_rows` has them, with A and B for places."""
     kept = [
         answer.shares.filter(pl.col("dimension") == dimension).select("value", pl.col("kept").alias(name))
         for name, answer in (("A", a), ("B", b))
     ]
     both = kept[0].join(kept[1], on="value", how="full", coalesce=True).fill_null(0)
     both = both.sort(pl.col("A") + pl.col("B"), "value", descending=[True, False])
-    if both.height > TOP + 1:
-        rest = both[TOP:].select(
-            value=pl.lit(f"{OTHERS} ({both.height - TOP:,})"), A=pl.col("A").sum(), B=pl.col("B").sum()
-        )
-        both = pl.concat([both[:TOP], rest])
-    return (
-        both.rename({"value": "label"})
-        .with_row_index("row")
-        .unpivot(["A", "B"], index=["row", "label"], variable_name="place", value_name="count")
-        .with_columns(share=(pl.col("count") / pl.col("count").sum().over("place")).fill_nan(0.0))
-        .sort("row", maintain_order=True)
-    )
+    return _long(both.select(pl.col("value").replace(dict(names)).alias("label"), "A", "B"))
 
 
 def compare_chart(rows: pl.DataFrame) -> alt.LayerChart:
     """Two bars a value: A and B."""
-    return _bars(rows, "place", {"A": GREY, "B": BLUE}, bold="", cap=None, step=15)
+    return _bars(rows, {"A": GREY, "B": BLUE}, labelled=None, cap=None, step=13)
+
+
+def _long(table: pl.DataFrame) -> pl.DataFrame:
+    """From `label` and a column of counts for each place, sorted, to a row for each bar."""
+    places = table.columns[1:]
+    sums = table.select(places).sum().row(0, named=True)
+    rest = table[TOP:]
+    table = table.with_columns(others=pl.lit(False))
+    if rest.height > 1:
+        last = rest.select(pl.lit(f"all others ({rest.height:,})").alias("label"), pl.col(places).sum(), others=True)
+        table = pl.concat([table[:TOP], last])
+    return (
+        table.with_row_index("row")
+        .unpivot(places, index=["row", "label", "others"], variable_name="place", value_name="count")
+        .with_columns(share=pl.col("count") / pl.col("place").replace_strict(sums, return_dtype=pl.Float64).clip(1))
+        .sort("row", maintain_order=True)
+    )
 
 
 def band_rows(answer: Answer, asked: Quotas) -> pl.DataFrame:
@@ -221,9 +215,9 @@ def band_chart(rows: pl.DataFrame) -> alt.LayerChart:
     import altair as alt
 
     labels = [f"{label} (binds)" if binds else label for label, binds in rows.select("label", "binds").iter_rows()]
-    table = rows.with_columns(text=pl.Series([shown(kept) for kept in rows["kept"]], dtype=pl.String)).with_row_index(
-        "row"
-    )
+    table = rows.with_columns(
+        text=pl.Series([measured(kept) for kept in rows["kept"]], dtype=pl.String)
+    ).with_row_index("row")
     y = alt.Y("row:O", axis=_names(labels), sort=None)
     axis = alt.Axis(format=".0%", title="share of turns kept")
     base = alt.Chart(table).encode(y=y)
@@ -249,43 +243,59 @@ def band_chart(rows: pl.DataFrame) -> alt.LayerChart:
 
 
 def _bars(
-    rows: pl.DataFrame, field: str, colours: Mapping[str, str], bold: str, cap: float | None, step: int
+    rows: pl.DataFrame, colours: Mapping[str, str], labelled: str | None, cap: float | None, step: int
 ) -> alt.LayerChart:
+    """Grouped bars; the row for all others has its shares in words, as its bars would dwarf the rest."""
     import altair as alt
 
-    names = rows.unique("row", maintain_order=True).sort("row")["label"].to_list()
     order = list(colours)
-    table = rows.with_columns(text=pl.Series([shown(share) for share in rows["share"]], dtype=pl.String))
-    y = alt.Y("row:O", axis=_names(names), sort=None, scale=alt.Scale(paddingInner=0.25))
-    offset = alt.YOffset(f"{field}:N", sort=order)
-    highest = max(float(rows["share"].max() or 0), cap or 0, 0.001)  # type: ignore[arg-type]
-    axis = alt.Axis(format=".1%" if highest < 0.1 else ".0%", title="share of turns")
-    base = alt.Chart(table).encode(y=y, yOffset=offset)
-    bars = base.mark_bar(stroke=INK, strokeWidth=0.4).encode(
-        x=alt.X("share:Q", axis=axis, scale=alt.Scale(domain=[0, highest * 1.12])),
+    table = rows.with_columns(text=pl.Series([measured(share) for share in rows["share"]], dtype=pl.String))
+    bars = table.filter(~pl.col("others"))
+    words = (
+        table.filter("others")
+        .group_by("row")
+        .agg(text=pl.format("{} {}", "place", "text").str.join(", "), place=pl.col("place").last())
+    )
+    highest = max([*bars["share"].to_list(), cap or 0.0, 0.001])
+    y = alt.Y(
+        "row:O",
+        axis=_names(rows.unique("row").sort("row")["label"].to_list()),
+        sort=None,
+        scale=alt.Scale(paddingInner=0.3),
+    )
+    x = alt.X(
+        "share:Q",
+        axis=alt.Axis(format=".1%" if highest < 0.05 else ".0%", title="share of turns", tickCount=8),
+        scale=alt.Scale(domain=[0, highest * 1.12], nice=False),
+    )
+    base = alt.Chart(bars).encode(y=y, yOffset=alt.YOffset("place:N", sort=order), x=x)
+    legend = alt.Legend(title=None, orient="top", symbolStrokeWidth=0.5, symbolSize=140)
+    drawn = base.mark_bar(stroke=INK, strokeWidth=0.4).encode(
         color=alt.Color(
-            f"{field}:N",
-            scale=alt.Scale(domain=order, range=list(colours.values())),
-            sort=order,
-            legend=alt.Legend(title=None, orient="top"),
+            "place:N", scale=alt.Scale(domain=order, range=list(colours.values())), sort=order, legend=legend
         ),
         tooltip=[
             alt.Tooltip("label:N", title="value"),
-            alt.Tooltip(f"{field}:N", title="where"),
+            alt.Tooltip("place:N", title="where"),
             alt.Tooltip("count:Q", title="turns", format=",d"),
             alt.Tooltip("share:Q", title="share", format=".2%"),
         ],
     )
-    texts = base.transform_filter(f"datum.{field} == '{bold}'" if bold else "true").mark_text(
-        align="left", baseline="middle", dx=4, fontSize=11, color=INK
-    )
-    layers: list[Any] = [bars, texts.encode(x="share:Q", text="text:N")]
+    named = base.transform_filter(f"datum.place == '{labelled}'") if labelled else base
+    look: dict[str, Any] = {"align": "left", "baseline": "middle", "dx": 4, "fontSize": 11}
+    halo = named.mark_text(stroke="#ffffff", strokeWidth=3, **look).encode(text="text:N")
+    texts = named.mark_text(color=INK, **look).encode(text="text:N")
+    layers: list[Any] = [drawn]
     if cap is not None:
         at = alt.Chart(pl.DataFrame({"cap": [cap], "text": [f"cap {shown(cap)}"]}))
         layers.append(at.mark_rule(strokeDash=[6, 4], color=INK, strokeWidth=1.5).encode(x="cap:Q"))
         layers.append(
             at.mark_text(align="left", dx=4, dy=-6, y=0, color=INK, fontSize=11).encode(x="cap:Q", text="text:N")
         )
+    layers += [halo, texts]
+    if words.height:
+        aside = alt.Chart(words.with_columns(at=pl.lit(0.0))).mark_text(color=INK, **look)
+        layers.append(aside.encode(y=y, yOffset=alt.YOffset("place:N", sort=order), x="at:Q", text="text:N"))
     size: Any = alt.Step(step, **{"for": "offset"})
     return _styled(alt.layer(*layers).properties(height=size))
 

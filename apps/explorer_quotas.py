@@ -8,32 +8,38 @@ from typing import NamedTuple
 import polars as pl
 
 from curation.quotas import solve
-from schemas.recipe import Band, Quotas
+from schemas.recipe import Band, Quotas, Weights
 
 WHOLE = (0.0, 100.0)
 
 
 class Price(NamedTuple):
-    """A quota in force and what it costs.
+    """A quota in force and what it costs; the fields are those of `curation.quotas.Plan.prices`.
 
     Attributes:
-        quota: As `curation.quotas.Plan` names it: `persona`, `locale pt-BR`, `first turns`, `hard turns`, `total`.
+        quota: `persona`, `locale pt-BR`, `first turns`, `hard turns` or `total`.
         side: `min` (floor) or `max` (ceiling).
-        share: What is in force, 0 to 1; None for the total.
-        price: How many more turns one more percentage point would let in (for the total: one more turn).
-        cost: How many more turns there would be without the quota.
+        asked: What is in force, 0 to 1; None for the total.
+        share: What was held, with the margin for discards; None for the total.
+        reached: Its share in what is kept; None for the total.
+        price: What one more percentage point would let in, at the margin.
+        gain: What one whole percentage point more does let in (for the total: 1 % more turns); None where not solved.
+        cost: What would be let in without the quota; None where not solved.
     """
 
     quota: str
     side: str
+    asked: float | None
     share: float | None
+    reached: float | None
     price: float
-    cost: float
+    gain: float | None
+    cost: float | None
 
     @property
     def binds(self) -> bool:
         """Whether the quota keeps any turn out."""
-        return self.cost >= 0.5 or self.price > 1e-6
+        return self.price > 1e-6
 
     @property
     def title(self) -> str:
@@ -53,7 +59,8 @@ class Answer(NamedTuple):
         largest_share: Its share of what is kept.
         prices: Quotas in force, the dearest first.
         relaxations: Sentences about quotas that cannot hold.
-        relaxed: The quotas in force, where some were relaxed; else as asked.
+        gave_way: Sentences about soft quotas that gave way at their price.
+        relaxed: The quotas in force; as asked where all of them hold.
         shares: `dimension` (`persona`, `locale`, `first turn`, `difficulty`), `value`, `supply`, `kept`.
     """
 
@@ -62,18 +69,20 @@ class Answer(NamedTuple):
     largest_share: float
     prices: tuple[Price, ...]
     relaxations: tuple[str, ...]
+    gave_way: tuple[str, ...]
     relaxed: Quotas
     shares: pl.DataFrame
 
 
-def answer(cells: pl.DataFrame, quotas: Quotas) -> Answer:
+def answer(cells: pl.DataFrame, quotas: Quotas, costs: bool = True) -> Answer:
     """Solve for quotas and sum up.
 
     Args:
         cells: `persona_id`, `locale`, `first`, `hard`, `supply`.
         quotas: What is asked for.
+        costs: Solve for what each quota costs, too; that takes longer.
     """
-    plan = solve(cells.select("persona_id", "locale", "first", "hard", "supply"), quotas)
+    plan = solve(cells.select("persona_id", "locale", "first", "hard", "supply"), quotas, costs)
     kept = plan.cells.with_columns(
         first=pl.when("first").then(pl.lit("first turn")).otherwise(pl.lit("later turn")), kept=pl.col("take")
     )
@@ -88,33 +97,16 @@ def answer(cells: pl.DataFrame, quotas: Quotas) -> Answer:
         ]
     )
     people = shares.filter(pl.col("dimension") == "persona")
-    prices = sorted((Price(*row) for row in plan.prices.iter_rows()), key=lambda p: (-p.cost, p.quota, p.side))
+    prices = (Price(*row) for row in plan.prices.iter_rows())
     return Answer(
         plan.total,
         people["value"][0] if plan.total else None,
         people["kept"][0] / plan.total if plan.total else 0.0,
-        tuple(prices),
+        tuple(sorted(prices, key=lambda price: (-(price.cost or price.price), price.quota, price.side))),
         tuple(plan.relaxations),
-        in_force(quotas, prices) if plan.relaxations else quotas,
+        tuple(plan.gave_way),
+        plan.relaxed,
         shares,
-    )
-
-
-def in_force(quotas: Quotas, prices: list[Price]) -> Quotas:
-    """The quotas with each share as it was in force."""
-    shares = {(price.quota, price.side): price.share for price in prices}
-
-    def band(name: str, asked: Band) -> Band:
-        low, high = shares.get((name, "min")), shares.get((name, "max"))
-        return Band(min=asked.min if low is None else low, max=asked.max if high is None else high)
-
-    return quotas.model_copy(
-        update={
-            "max_persona_share": shares[("persona", "max")],
-            "locales": {tag: band(f"locale {tag}", asked) for tag, asked in quotas.locales.items()},
-            "first_turns": band("first turns", quotas.first_turns),
-            "hard_turns": band("hard turns", quotas.hard_turns),
-        }
     )
 
 
@@ -135,27 +127,50 @@ def band_of(pair: tuple[float, float]) -> Band:
 
 def make_quotas(
     *,
-    base: Quotas,
     total: int | None,
     persona: float,
     locales: Mapping[str, tuple[float, float]],
     first: tuple[float, float],
     hard: tuple[float, float],
+    discards: float,
+    weights: Mapping[str, float],
+    soft: Mapping[str, float],
 ) -> Quotas:
-    """Quotas from what stands on the page, in per cent.
+    """Quotas from what stands on the page; shares in per cent.
 
-    Floors that add up to more than 1 are let through, unlike in a recipe: the page shows how they could hold.
+    Floors that add up to more than 100 % are let through, unlike in a recipe: the page shows how they could hold.
+
+    Args:
+        total: Largest number of turns.
+        persona: Cap of each persona.
+        locales: Floor and ceiling by locale.
+        first: Floor and ceiling of first turns.
+        hard: Floor and ceiling of hard turns.
+        discards: What people are expected to throw away.
+        weights: What a turn counts for, by `first turns`, `hard turns` and `locale TAG`; those at 1 are left out.
+        soft: Turns that a percentage point has to bring, by the same names; those at 0 never give way.
     """
-    values = {
-        **{name: getattr(base, name) for name in Quotas.model_fields},
-        "total": total,
-        "max_persona_share": share_of(persona),
-        # A band without limits asks for nothing, and is left out of recipes.
-        "locales": {tag: band_of(pair) for tag, pair in sorted(locales.items()) if tuple(pair) != WHOLE},
-        "first_turns": band_of(first),
-        "hard_turns": band_of(hard),
-    }
-    return Quotas.model_construct(**values)
+    # A band without limits asks for nothing, and is left out of recipes.
+    bands = {tag: band_of(pair) for tag, pair in sorted(locales.items()) if tuple(pair) != WHOLE}
+    named = {*(f"locale {tag}" for tag in bands), "first turns", "hard turns"}
+    return Quotas.model_construct(
+        total=total,
+        max_persona_share=share_of(persona),
+        locales=bands,
+        first_turns=band_of(first),
+        hard_turns=band_of(hard),
+        weights=Weights(
+            locales={
+                name.removeprefix("locale "): weight
+                for name, weight in sorted(weights.items())
+                if name.startswith("locale ") and weight != 1
+            },
+            first_turns=weights.get("first turns", 1.0),
+            hard_turns=weights.get("hard turns", 1.0),
+        ),
+        soft={name: price for name, price in sorted(soft.items()) if price > 0 and name in named},
+        expected_discards=share_of(discards),
+    )
 
 
 def floors_fit(quotas: Quotas) -> bool:
@@ -164,21 +179,27 @@ def floors_fit(quotas: Quotas) -> bool:
 
 
 def shown(share: float) -> str:
-    """A share as the page writes it."""
+    """A share that somebody set, as they wrote it."""
     return f"{share * 100:.4g} %"
 
 
-def cost_words(price: Price) -> str:
-    """What a quota costs, as a sentence without its name."""
-    if not price.binds:
-        return "does not bind: moving it a little changes nothing"
-    cost = f"costs {price.cost:,.0f} turns"
+def measured(share: float) -> str:
+    """A share that came out, to a hundredth of a per cent where it is small."""
+    return f"{share * 100:.2f} %" if share < 0.1 else f"{share * 100:.1f} %"
+
+
+def cost_words(price: Price, unit: str = "turns") -> str:
+    """What a quota that binds costs, as a sentence without its name.
+
+    Args:
+        price: The quota.
+        unit: What costs are counted in.
+    """
+    held = price.asked is not None and price.share is not None and abs(price.asked - price.share) > 1e-9
+    margin = f", held at {measured(price.share or 0)} to leave room for discards," if held else ""
+    if price.cost is None or price.gain is None:
+        return f"{margin} keeps turns out".lstrip()
+    words = f"{margin} costs {price.cost:,.0f} {unit}".lstrip()
     if price.quota == "total":
-        return f"{cost}: without it, that many more would fit"
-    step = 0.1 if price.share is not None and price.share < 0.05 and price.side == "max" else 1.0
-    more = price.price * step
-    if more < 0.5:
-        return cost
-    amount = "one point" if step == 1 else "0.1 point"
-    direction = "less" if price.side == "min" else "more"
-    return f"{cost}; {amount} {direction} would let in about {more:,.0f} more"
+        return f"{words}; 1 % more turns would let in {price.gain:,.0f} more"
+    return f"{words}; one point {'less' if price.side == 'min' else 'more'} would let in {price.gain:,.0f} more"

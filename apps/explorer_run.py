@@ -48,6 +48,11 @@ class Run(NamedTuple):
         """Turns that the run chose."""
         return int(self.cells["taken"].sum())
 
+    def persona_names(self) -> dict[str, str]:
+        """Readable names of personas, by id; where the run has one."""
+        named = self.shares.filter(pl.col("dimension") == "persona", pl.col("label").is_not_null())
+        return dict(named.select("value", "label").iter_rows())
+
 
 def open_run(directory: Path) -> Run:
     """Open the directory of a finished run.

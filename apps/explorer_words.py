@@ -19,13 +19,19 @@ HINTS = {
     "quota": "A limit on a share of what is kept. All quotas hold at once, and exactly.",
     "floor": "At least this share of the turns kept.",
     "ceiling": "At most this share of the turns kept.",
-    "persona cap": "No persona has more than this share of the turns kept, so that no popular character drowns the others.",
+    "persona cap": "No persona has more than this share of the turns kept, so that none drowns the others.",
     "total": "Keep at most this many turns. Without it, as many are kept as the other quotas allow.",
     "binds": "A quota binds where it keeps turns out. One that does not bind costs nothing.",
-    "costs": (
-        "How many more turns would be kept without this quota, all others staying. Costs of several quotas do not add up."
+    "costs": "How many more turns would be kept without this quota, with all others. Costs do not add up.",
+    "one point": "A percentage point: from 12 % to 13 % is one. What it lets in is solved for, not estimated.",
+    "expected discards": (
+        "Share that annotators are expected to throw away later. Every quota is held with a margin, so that it still "
+        "holds when that much is gone."
     ),
-    "one point": "A percentage point: from 12 % to 13 %. The number holds for small moves and fades for large ones.",
+    "weight": ("What a turn counts for when turns compete: with hard turns at 2, one of them is worth two others."),
+    "soft quota": (
+        "A quota that may give way where holding it is too dear: at this price in turns for each percentage point."
+    ),
     "relaxation": "The smallest change of the quotas with which they can all hold.",
     "quarantined": "Could not be read as a conversation. Kept aside byte for byte; only the run's owner can read it.",
     "scrubbed": "Names, addresses and other personal data were replaced by placeholders such as <PERSON_3f2a9c>.",
