@@ -22,6 +22,7 @@ BLUE, SKY, ORANGE, PURPLE, GREY, INK = "#0072B2", "#56B4E9", "#E69F00", "#CC79A7
 FATES = {"stays": BLUE, "goes": ORANGE, "set aside": PURPLE}
 PLACES = {"came in": GREY, "reached the quotas": SKY, "chosen": BLUE}
 REASONS = 8  # shown apart within a step
+PASS = ": all go on"
 TOP = 20  # values shown apart in a chart of shares
 
 
@@ -74,7 +75,7 @@ def waterfall_rows(report: Mapping[str, Any]) -> pl.DataFrame:
         if stage["quarantined"]:
             add(name, None, f"{name}: quarantined", "set aside", level, int(stage["quarantined"]))
         if not stage["dropped"] and not stage["quarantined"]:
-            add(name, None, f"{name}: all go on", "stays", level, level)
+            add(name, None, f"{name}{PASS}", "stays", level, level)
     kept = int(stages[-1]["kept"]) if stages else 0
     add("chosen", None, "chosen", "stays", kept, kept)
     return pl.DataFrame(
@@ -99,7 +100,13 @@ def waterfall(rows: pl.DataFrame) -> alt.LayerChart:
 
     came = max(1, int(rows["end"].max() or 0))  # type: ignore[call-overload]
     left = pl.col("begin") > 0.55 * came
-    table = rows.with_columns(at=pl.when(left).then("begin").otherwise("end"), left=left, none=0, whole=came)
+    table = rows.with_columns(
+        at=pl.when(left).then("begin").otherwise("end"),
+        left=left,
+        none=0,
+        whole=came,
+        through=pl.col("label").str.ends_with(PASS),
+    )
     y = alt.Y("row:O", axis=_names(rows["label"].to_list()), sort=None)
     x = alt.X("begin:Q", title="turns", scale=alt.Scale(domain=[0, came], nice=False), axis=alt.Axis(format=",d"))
     pick = alt.selection_point(name="pick", fields=["key"], on="click", empty=False)
@@ -108,10 +115,12 @@ def waterfall(rows: pl.DataFrame) -> alt.LayerChart:
         y=y,
         x=x,
         x2="end:Q",
+        # Steps where nothing goes are there for completeness.
+        opacity=alt.condition("datum.through", alt.value(0.35), alt.value(1)),
         color=alt.Color(
             "fate:N",
             scale=alt.Scale(domain=list(FATES), range=list(FATES.values())),
-            legend=alt.Legend(title=None, orient="top"),
+            legend=_legend(),
         ),
     )
     common: dict[str, Any] = {"baseline": "middle", "color": INK, "fontSize": 12}
@@ -225,11 +234,12 @@ def band_chart(rows: pl.DataFrame) -> alt.LayerChart:
         which="datum.which == 'supply' ? 'before quotas' : 'kept'"
     )
     names = ["before quotas", "kept"]
+    above = alt.Legend(title=None, orient="top")
     points = marks.mark_point(size=90, strokeWidth=2, opacity=1).encode(
         x="share:Q",
-        shape=alt.Shape("which:N", scale=alt.Scale(domain=names, range=["diamond", "circle"]), title=None),
-        color=alt.Color("which:N", scale=alt.Scale(domain=names, range=[INK, BLUE]), title=None),
-        fill=alt.Fill("which:N", scale=alt.Scale(domain=names, range=["#ffffff", BLUE]), title=None),
+        shape=alt.Shape("which:N", scale=alt.Scale(domain=names, range=["diamond", "circle"]), legend=above),
+        color=alt.Color("which:N", scale=alt.Scale(domain=names, range=[INK, BLUE]), legend=above),
+        fill=alt.Fill("which:N", scale=alt.Scale(domain=names, range=["#ffffff", BLUE]), legend=above),
         tooltip=[alt.Tooltip("label:N", title="share"), "which:N", alt.Tooltip("share:Q", format=".2%")],
     )
     band = base.mark_bar(color="#dfe3e6", height=16).encode(
@@ -269,10 +279,9 @@ def _bars(
         scale=alt.Scale(domain=[0, highest * 1.12], nice=False),
     )
     base = alt.Chart(bars).encode(y=y, yOffset=alt.YOffset("place:N", sort=order), x=x)
-    legend = alt.Legend(title=None, orient="top", symbolStrokeWidth=0.5, symbolSize=140)
     drawn = base.mark_bar(stroke=INK, strokeWidth=0.4).encode(
         color=alt.Color(
-            "place:N", scale=alt.Scale(domain=order, range=list(colours.values())), sort=order, legend=legend
+            "place:N", scale=alt.Scale(domain=order, range=list(colours.values())), sort=order, legend=_legend()
         ),
         tooltip=[
             alt.Tooltip("label:N", title="value"),
@@ -294,10 +303,17 @@ def _bars(
         )
     layers += [halo, texts]
     if words.height:
-        aside = alt.Chart(words.with_columns(at=pl.lit(0.0))).mark_text(color=INK, **look)
-        layers.append(aside.encode(y=y, yOffset=alt.YOffset("place:N", sort=order), x="at:Q", text="text:N"))
+        aside = alt.Chart(words.with_columns(at=pl.lit(0.0)))
+        for ink in ({"stroke": "#ffffff", "strokeWidth": 4}, {"color": INK}):
+            layers.append(aside.mark_text(**ink, **look).encode(y=y, x="at:Q", text="text:N"))
     size: Any = alt.Step(step, **{"for": "offset"})
     return _styled(alt.layer(*layers).properties(height=size))
+
+
+def _legend() -> alt.Legend:
+    import altair as alt
+
+    return alt.Legend(title=None, orient="top", symbolStrokeWidth=0.5, symbolSize=140)
 
 
 def _names(labels: Sequence[str]) -> alt.Axis:
@@ -314,7 +330,9 @@ def _names(labels: Sequence[str]) -> alt.Axis:
 
 
 def _styled(chart: alt.LayerChart) -> alt.LayerChart:
-    axis = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": INK, "labelColor": INK}
+    axis: dict[str, Any] = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": INK, "labelColor": INK}
+    # As SVG, bars and labels can be read by a screen reader.
+    chart.usermeta = {"embedOptions": {"renderer": "svg"}}
     return chart.configure_axis(**axis).configure_legend(labelFontSize=12, labelColor=INK).configure_view(stroke=None)
 
 

@@ -61,19 +61,24 @@ def draw(run: Run, *, charted: bool) -> tuple[Quotas, Answer]:
     left, right = st.columns([5, 6], gap="large")
     with left:
         st.subheader("Settings", help="Move a slider with the mouse, or with the arrow keys once it has the focus.")
+        above = st.container()
         asked = _sliders(run)
+        with above:
+            _buttons(run, asked)
     # The number first; what each quota costs takes longer, and follows it.
     found = ask(run, asked, costs=run.cells.height <= QUICK)
     with top:
-        _headline(run, asked, found)
+        _headline(run, found)
     if not charted:
         return asked, found
     with right:
         _sentences(found)
+        costs = st.container()
         _standing(found)
         if run.cells.height > QUICK:
             found = ask(run, asked)
-        _prices(found)
+        with costs:
+            _prices(found)
     return asked, found
 
 
@@ -232,8 +237,8 @@ def _short(name: str) -> str:
     return name.removeprefix("locale ")
 
 
-def _headline(run: Run, asked: Quotas, found: Answer) -> None:
-    with st.container(horizontal=True, gap="large", vertical_alignment="center"):
+def _headline(run: Run, found: Answer) -> None:
+    with st.container(horizontal=True, gap="medium", key="numbers"):
         change = found.total - run.chosen
         st.metric(
             "Turns kept",
@@ -264,17 +269,19 @@ def _headline(run: Run, asked: Quotas, found: Answer) -> None:
             width="content",
             help=HINTS["binds"],
         )
-        with st.container(width=230):
-            if st.button("Keep as A", help=HINTS["A and B"], width="stretch"):
-                st.session_state["a"] = asked
-                st.toast("Kept as A. Move sliders, then open Compare.")
-            st.button(
-                "Back to the run's quotas",
-                on_click=start,
-                args=(run.settings.quotas,),
-                width="stretch",
-                help="Puts every slider back to what the run was made with.",
-            )
+
+
+def _buttons(run: Run, asked: Quotas) -> None:
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Keep as A", help=HINTS["A and B"]):
+            st.session_state["a"] = asked
+            st.toast("Kept as A. Move sliders, then open Compare.")
+        st.button(
+            "Back to the run's quotas",
+            on_click=start,
+            args=(run.settings.quotas,),
+            help="Puts every slider back to what the run was made with.",
+        )
 
 
 def _sentences(found: Answer) -> None:

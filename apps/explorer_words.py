@@ -59,12 +59,12 @@ STEPS = {
 
 DIMENSIONS = ("persona", "locale", "first turn", "difficulty", "cluster", "language", "model")
 
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:<&])")
+_MARKS = re.compile(r"[\\`*_\[\]~$:<>&@|]|(?<=www)\.|^[#+\-=]|(?<=^\d)[.)]")
 
 
 def plain(text: object) -> str:
     """A text so that Markdown shows it as it is: no link, image, colour or formula can come out of it."""
-    return _MARKS.sub(r"\\\1", re.sub(r"\s+", " ", str(text)))
+    return _MARKS.sub(r"\\\g<0>", re.sub(r"\s+", " ", str(text)).strip())
 
 
 def reason_words(reason: str) -> str:

@@ -35,9 +35,13 @@ LONGEST_TEXT = 1500
 STYLE = """
 <style>
 .block-container { padding-top: 2.2rem; max-width: 1200px; }
-.st-key-answer { position: sticky; top: 0; z-index: 90; background: #fff; padding: 0.4rem 0 0.2rem;
-  border-bottom: 1px solid #c9ced3; }
-.st-key-examples pre, .st-key-examples [data-testid="stText"] { white-space: pre-wrap; overflow-wrap: anywhere; }
+.st-key-answer { background: #fff; padding: 0.4rem 0 0.2rem; border-bottom: 1px solid #c9ced3; }
+div:has(> .st-key-answer) { position: sticky; top: 0; z-index: 90; background: #fff; }
+@media (max-width: 640px) {
+  .st-key-numbers { gap: 0.4rem 1rem !important; }
+  .st-key-numbers [data-testid="stMetricValue"] { font-size: 1.2rem; }
+}
+.st-key-examples [data-testid="stText"] { white-space: pre-wrap; overflow-wrap: anywhere; }
 *:focus-visible { outline: 3px solid #0062a3 !important; outline-offset: 2px; }
 </style>
 """
@@ -183,18 +187,19 @@ def _examples(run: Run, stage: str, reason: str) -> None:
         )
     with st.container(key="examples"):
         for row in found[begin : begin + 5].iter_rows(named=True):
-            with st.container(border=True):
+            with st.container(border=True, gap="xsmall"):
                 same = f" \u00b7 like turn {plain(row['duplicate_of'])}" if row["duplicate_of"] else ""
                 st.markdown(
                     f"Turn {plain(row['turn_id'])} \u00b7 persona {plain(row['persona_id'])} \u00b7 "
                     f"{plain(row['locale'])}{same}"
                 )
                 for who, text in (("User", row["said"]), ("Reply", row["response"])):
-                    if text is None:
-                        st.caption(f"{who}: not kept, as this turn went before its personal data was scrubbed.")
-                    else:
-                        st.caption(f"{who}:")
-                        st.text(text[:LONGEST_TEXT] + (" \u2026" if len(text) > LONGEST_TEXT else ""))
+                    with st.container(gap=None):
+                        if text is None:
+                            st.caption(f"{who}: not kept, as this turn went before its personal data was scrubbed.")
+                        else:
+                            st.caption(who)
+                            st.text(text[:LONGEST_TEXT] + (" \u2026" if len(text) > LONGEST_TEXT else ""))
 
 
 def _shares(run: Run) -> None:
@@ -244,7 +249,11 @@ def _compare_table(asked_a: Quotas, a: Answer, asked_b: Quotas, b: Answer) -> pd
     import pandas as pd
 
     def band(given: Band | None) -> str:
-        return "free" if given is None or given == Band() else f"{shown(given.min)} to {shown(given.max)}"
+        if given is None or given == Band():
+            return "free"
+        if given.min == 0 or given.max == 1:
+            return f"at most {shown(given.max)}" if given.min == 0 else f"at least {shown(given.min)}"
+        return f"{shown(given.min)} to {shown(given.max)}"
 
     def others(quotas: Quotas) -> str:
         weights = quotas.weights.model_dump(exclude_defaults=True)
