@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from apps.explorer_quotas import Answer, measured, shown
+from apps.explorer_run import Report
 from apps.explorer_words import reason_words
 from schemas.recipe import Quotas
 
@@ -26,19 +27,19 @@ PASS = ": all go on"
 TOP = 20  # values shown apart in a chart of shares
 
 
-def waterfall_rows(report: Mapping[str, Any]) -> pl.DataFrame:
+def waterfall_rows(report: Report) -> pl.DataFrame:
     """What came in and where it went, a row for each bar.
 
     Args:
-        report: `stages` and `dropped` of a run's `report.json`.
+        report: The run's report.
 
     Returns:
         `row` (from 0), `key` (of a pair of step and reason that has examples, else null), `stage`, `reason`, `label`,
         `fate`, `begin`, `end`, `count`, `text`. Reasons of a step stand in order of their counts; all but the
         `REASONS` largest are one row.
     """
-    stages: Sequence[Mapping[str, Any]] = report["stages"]
-    came = int(stages[0]["in"]) if stages else 0
+    stages = report.stages
+    came = stages[0].in_ if stages else 0
     rows: list[dict[str, Any]] = []
 
     def add(stage: str, reason: str | None, label: str, fate: str, end: int, count: int) -> None:
@@ -61,10 +62,10 @@ def waterfall_rows(report: Mapping[str, Any]) -> pl.DataFrame:
 
     add("came in", None, "came in", "stays", came, came)
     for stage in stages:
-        name, level = str(stage["stage"]), int(stage["in"])
-        found = [(str(d["reason"]), int(d["count"])) for d in report["dropped"] if d["stage"] == name]
+        name, level = stage.stage, stage.in_
+        found = [(gone.reason, gone.count) for gone in report.dropped if gone.stage == name]
         found.sort(key=lambda pair: (-pair[1], pair[0]))
-        unnamed = int(stage["dropped"]) - sum(count for _, count in found)
+        unnamed = stage.dropped - sum(count for _, count in found)
         for reason, count in found[:REASONS]:
             add(name, reason, f"{name}: {reason_words(reason)}", "goes", level, count)
             level -= count
@@ -72,11 +73,11 @@ def waterfall_rows(report: Mapping[str, Any]) -> pl.DataFrame:
         if left := sum(count for _, count in rest) + unnamed:
             add(name, None, f"{name}: {len(rest) or ''} other reasons".replace("  ", " "), "goes", level, left)
             level -= left
-        if stage["quarantined"]:
-            add(name, None, f"{name}: quarantined", "set aside", level, int(stage["quarantined"]))
-        if not stage["dropped"] and not stage["quarantined"]:
+        if stage.quarantined:
+            add(name, None, f"{name}: quarantined", "set aside", level, stage.quarantined)
+        if not stage.dropped and not stage.quarantined:
             add(name, None, f"{name}{PASS}", "stays", level, level)
-    kept = int(stages[-1]["kept"]) if stages else 0
+    kept = stages[-1].kept if stages else 0
     add("chosen", None, "chosen", "stays", kept, kept)
     return pl.DataFrame(
         rows,
@@ -98,7 +99,7 @@ def waterfall(rows: pl.DataFrame) -> alt.LayerChart:
     """Bars from top to bottom: what is there, what each step takes away. A click on a row picks its `key`."""
     import altair as alt
 
-    came = max(1, int(rows["end"].max() or 0))  # type: ignore[call-overload]
+    came = max(1, *rows["end"].to_list())
     left = pl.col("begin") > 0.55 * came
     table = rows.with_columns(
         at=pl.when(left).then("begin").otherwise("end"),
@@ -278,7 +279,8 @@ def _bars(
         axis=alt.Axis(format=".1%" if highest < 0.05 else ".0%", title="share of turns", tickCount=8),
         scale=alt.Scale(domain=[0, highest * 1.12], nice=False),
     )
-    base = alt.Chart(bars).encode(y=y, yOffset=alt.YOffset("place:N", sort=order), x=x)
+    offset = alt.YOffset("place:N", sort=order)
+    base = alt.Chart(bars).encode(y=y, yOffset=offset, x=x)
     drawn = base.mark_bar(stroke=INK, strokeWidth=0.4).encode(
         color=alt.Color(
             "place:N", scale=alt.Scale(domain=order, range=list(colours.values())), sort=order, legend=_legend()
@@ -305,7 +307,7 @@ def _bars(
     if words.height:
         aside = alt.Chart(words.with_columns(at=pl.lit(0.0)))
         for ink in ({"stroke": "#ffffff", "strokeWidth": 4}, {"color": INK}):
-            layers.append(aside.mark_text(**ink, **look).encode(y=y, x="at:Q", text="text:N"))
+            layers.append(aside.mark_text(**ink, **look).encode(y=y, yOffset=offset, x="at:Q", text="text:N"))
     size: Any = alt.Step(step, **{"for": "offset"})
     return _styled(alt.layer(*layers).properties(height=size))
 
@@ -329,8 +331,14 @@ def _names(labels: Sequence[str]) -> alt.Axis:
     )
 
 
-def _styled(chart: alt.LayerChart) -> alt.LayerChart:
-    axis: dict[str, Any] = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": INK, "labelColor": INK}
+def _styled(chart: Any) -> alt.LayerChart:
+    axis: dict[str, Any] = {
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titleColor": INK,
+        "labelColor": INK,
+    }
     # As SVG, bars and labels can be read by a screen reader.
     chart.usermeta = {"embedOptions": {"renderer": "svg"}}
     return chart.configure_axis(**axis).configure_legend(labelFontSize=12, labelColor=INK).configure_view(stroke=None)

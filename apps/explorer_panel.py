@@ -91,7 +91,7 @@ def start(quotas: Quotas) -> None:
 
 def _sliders(run: Run) -> Quotas:
     if "start" not in st.session_state:
-        start(run.settings.quotas)
+        start(run.report.recipe.quotas)
     begun: Quotas = st.session_state["start"]
     version, supply = st.session_state["version"], int(run.cells["supply"].sum())
 
@@ -279,7 +279,7 @@ def _buttons(run: Run, asked: Quotas) -> None:
         st.button(
             "Back to the run's quotas",
             on_click=start,
-            args=(run.settings.quotas,),
+            args=(run.report.recipe.quotas,),
             help="Puts every slider back to what the run was made with.",
         )
 

@@ -195,11 +195,12 @@ def cost_words(price: Price, unit: str = "turns") -> str:
         price: The quota.
         unit: What costs are counted in.
     """
-    held = price.asked is not None and price.share is not None and abs(price.asked - price.share) > 1e-9
-    margin = f", held at {measured(price.share or 0)} to leave room for discards," if held else ""
     if price.cost is None or price.gain is None:
-        return f"{margin} keeps turns out".lstrip()
-    words = f"{margin} costs {price.cost:,.0f} {unit}".lstrip()
+        return "keeps turns out"
+    words = f"costs {price.cost:,.0f} {unit}"
     if price.quota == "total":
         return f"{words}; 1 % more turns would let in {price.gain:,.0f} more"
-    return f"{words}; one point {'less' if price.side == 'min' else 'more'} would let in {price.gain:,.0f} more"
+    words += f"; one point {'less' if price.side == 'min' else 'more'} would let in {price.gain:,.0f} more"
+    if price.asked is not None and price.share is not None and abs(price.asked - price.share) > 1e-9:
+        words += f"; held at {measured(price.share)} to leave room for discards"
+    return words

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from apps.explorer_run import Run
 from schemas.problems import Problem
@@ -25,16 +26,24 @@ def recipe_text(run: Run, quotas: Quotas, when: datetime) -> str:
         run: The run whose other settings stay.
         quotas: The new quotas.
         when: Goes into the comment at the top.
+
+    Raises:
+        Problem: No recipe may ask for these quotas.
     """
-    section = run.settings.model_copy(update={"quotas": quotas})
+    section = run.report.recipe.model_copy(update={"quotas": quotas})
     curation = section.model_dump(mode="json", exclude_defaults=True)
     written = {
-        "name": run.name,
-        "seed": run.seed,
+        "name": run.report.name,
+        "seed": run.report.seed,
         "run_dir": str(run.directory.resolve().parent),
         "curation": {"input": section.input, **curation},
     }
-    Recipe.model_validate(written)
+    try:
+        Recipe.model_validate(written)
+    except ValidationError as error:
+        raise Problem(
+            f"These quotas cannot be a recipe: {error.errors()[0]['msg'].removeprefix('Value error, ')}."
+        ) from None
     body = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=110)
     return (
         f"# Quotas chosen in the quota explorer on {when:%Y-%m-%d %H:%M} UTC.\n"
@@ -43,20 +52,30 @@ def recipe_text(run: Run, quotas: Quotas, when: datetime) -> str:
     )
 
 
-def save_recipe(path: Path, text: str, *, replace: bool) -> None:
+def save_recipe(folder: Path, name: str, text: str, *, replace: bool) -> Path:
     """Write a recipe; a file that is there stays unless it may be replaced.
+
+    Args:
+        folder: Where.
+        name: File name.
+        text: The recipe.
+        replace: Whether it may take the place of a file of that name.
+
+    Returns:
+        Its path.
 
     Raises:
         Problem: The name is not that of a recipe, the file is there, or it cannot be written.
     """
-    if not FILE_NAME.fullmatch(path.name):
+    if not FILE_NAME.fullmatch(name):
         raise Problem(
-            f"{path.name!r} is not a name for a recipe; expected letters, digits, dots, dashes or underscores, "
+            f"{name!r} is not a name for a recipe; expected letters, digits, dots, dashes or underscores, "
             "ending in .yaml."
         )
+    path = folder / name
     try:
         if replace:
-            draft = path.with_name(path.name + ".partial")
+            draft = path.with_name(name + ".partial")
             draft.write_text(text, encoding="utf-8")
             draft.replace(path)
         else:
@@ -66,6 +85,7 @@ def save_recipe(path: Path, text: str, *, replace: bool) -> None:
         raise Problem(f"{path}: is there already, and was left as it is; give another name, or tick Replace.") from None
     except OSError as error:
         raise Problem(f"{path}: cannot be written ({error.strerror}); download the recipe instead.") from None
+    return path
 
 
 def run_command(run: Run, path: Path) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from schemas.problems import Problem
 from schemas.recipe import Curation
@@ -20,25 +19,47 @@ EXAMPLES = ("stage", "reason", "turn_id", "persona_id", "locale", "said", "respo
 MAKE_ONE = "make one with: python -m curation run RECIPE --out DIR"
 
 
+class StageCounts(BaseModel):
+    """Where the rows of one step went."""
+
+    stage: str
+    in_: int = Field(alias="in")
+    kept: int
+    dropped: int
+    quarantined: int
+
+
+class ReasonCount(BaseModel):
+    """How many rows a step let go for one reason."""
+
+    stage: str
+    reason: str
+    count: int
+
+
+class Report(BaseModel):
+    """What the explorer reads of `report.json`; the rest is for other readers."""
+
+    name: str
+    seed: int
+    stages: list[StageCounts]
+    dropped: list[ReasonCount]
+    recipe: Curation
+
+
 class Run(NamedTuple):
     """A finished curation.
 
     Attributes:
         directory: Where it lies.
-        name: Name of the product line.
-        seed: The recipe's seed.
-        settings: The recipe's `curation` section.
-        report: `report.json`.
+        report: Counts by step and reason, and the recipe that the run was made from.
         cells: `persona_id`, `locale`, `first`, `hard`, `supply`, `taken`; a row for each cell.
         shares: `dimension`, `value`, `label`, `came_in`, `reached_quotas`, `chosen`; counts of turns.
         examples: At most 20 turns a reason, scrubbed, or without text where they went before scrubbing.
     """
 
     directory: Path
-    name: str
-    seed: int
-    settings: Curation
-    report: dict[str, Any]
+    report: Report
     cells: pl.DataFrame
     shares: pl.DataFrame
     examples: pl.DataFrame
@@ -94,18 +115,10 @@ def _open(directory: Path) -> Run:
         raise Problem(f"{directory}: no {MANIFEST} in it, so it is not a curated run. Give another, or {MAKE_ONE}")
     if manifest.stage != "curate":
         raise Problem(f"{directory}: made by stage {manifest.stage!r}; expected a curated run, made by stage 'curate'.")
-    report = _report(directory)
-    try:
-        settings = Curation.model_validate(report["recipe"])
-    except ValidationError as error:
-        key = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise Problem(f"{directory / 'report.json'}: recipe.{key} is not as expected; {_again()}") from None
+    report = _report(directory / "report.json")
     cells = _table(directory / "cells.parquet", (*CELLS, *COUNTS))
     return Run(
         directory,
-        str(report["name"]),
-        int(report["seed"]),
-        settings,
         report,
         cells.select(*(pl.col(name).cast(kind) for name, kind in CELLS.items()), pl.col(*COUNTS).cast(pl.Int64)),
         _table(directory / "shares.parquet", SHARES),
@@ -117,20 +130,15 @@ def _again() -> str:
     return "the run was made by another version: curate again into a new directory."
 
 
-def _report(directory: Path) -> dict[str, Any]:
-    path = directory / "report.json"
+def _report(path: Path) -> Report:
     try:
-        report = json.loads(path.read_bytes())
+        return Report.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise Problem(f"{path}: no such file; {_again()}") from None
-    except ValueError:
-        raise Problem(f"{path}: not readable as JSON; {_again()}") from None
-    missing = {"stages", "dropped", "quotas", "recipe", "seed", "name"} - set(
-        report if isinstance(report, dict) else ()
-    )
-    if missing:
-        raise Problem(f"{path}: {', '.join(sorted(missing))} is missing; {_again()}")
-    return dict(report)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise Problem(f"{path}: {key or 'the file'} is not as expected ({first['type']}); {_again()}") from None
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:

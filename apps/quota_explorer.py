@@ -90,7 +90,8 @@ def _asked_for(arguments: list[str]) -> Path:
 def _page(run: Run) -> None:
     when = datetime.fromtimestamp(st.session_state["stamp"] / 1e9, UTC)
     st.caption(
-        f"Run {plain(run.name)}, seed {run.seed}, finished {when:%Y-%m-%d %H:%M} UTC, in {plain(run.directory)}",
+        f"Run {plain(run.report.name)}, seed {run.report.seed}, finished {when:%Y-%m-%d %H:%M} UTC, "
+        f"in {plain(run.directory)}",
         help=f"Seed: {HINTS['seed']}",
     )
     if not run.chosen and not run.cells.height:
@@ -212,7 +213,7 @@ def _shares(run: Run) -> None:
     dimension = st.radio("Shares by", options, horizontal=True, key="dimension", help="What to split the turns by.")
     st.caption(plain(HINTS[dimension]))
     rows = charts.share_rows(run.shares, dimension)
-    cap = run.settings.quotas.max_persona_share if dimension == "persona" else None
+    cap = run.report.recipe.quotas.max_persona_share if dimension == "persona" else None
     st.altair_chart(
         charts.shares_chart(rows, cap),
         alt=f"Shares by {dimension}: came in, reached the quotas, chosen. The same numbers are in the table below.",
@@ -308,21 +309,25 @@ def _save(run: Run, asked: Quotas, found: Answer) -> None:
         st.warning(
             "These quotas cannot all hold; a run would relax them. In Quotas, \u201cUse these values\u201d settles it."
         )
-    text = recipe_text(run, asked, datetime.now(UTC))
+    try:
+        text = recipe_text(run, asked, datetime.now(UTC))
+    except Problem as problem:
+        st.error(plain(problem))
+        return
     folder = run.directory.resolve().parent
     with st.form("save", border=False):
-        name = st.text_input("File name", f"{run.name}-quotas.yaml", help="Ends in .yaml. Enter saves.")
+        name = st.text_input("File name", f"{run.report.name}-quotas.yaml", help="Ends in .yaml. Enter saves.").strip()
         st.caption(f"Saved in {plain(folder)}, next to the run.")
         replace = st.checkbox("Replace a file of that name", help="Otherwise a file that is there stays as it is.")
         if st.form_submit_button("Save the recipe", type="primary"):
             try:
-                save_recipe(folder / name.strip(), text, replace=replace)
-                st.success(f"Saved {plain(folder / name.strip())}")
+                path = save_recipe(folder, name, text, replace=replace)
+                st.success(f"Saved {plain(path)}")
                 st.markdown("To curate with it:")
-                st.code(run_command(run, folder / name.strip()), language=None, wrap_lines=True)
+                st.code(run_command(run, path), language=None, wrap_lines=True)
             except Problem as problem:
                 st.error(plain(problem))
-    file_name = name.strip() if FILE_NAME.fullmatch(name.strip()) else "quotas.yaml"
+    file_name = name if FILE_NAME.fullmatch(name) else "quotas.yaml"
     st.download_button("Download it instead", text, file_name, "application/yaml", on_click="ignore")
     st.subheader("What will be in it")
     st.code(text, language="yaml", wrap_lines=True)

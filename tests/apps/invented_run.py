@@ -31,8 +31,9 @@ ROLES = (
     "the tailor",
 )
 TOPICS = (
-    "sword, duel, master", "tea, rain, window", "exam, algebra, panic", "train, platform, night", "recipe, dough, oven",
-    "ghost, attic, candle", "holiday, beach, packing", "song, chorus, lyrics", "cat, sofa, midnight", "garden, bees, honey",
+    "sword, duel, master", "tea, rain, window", "exam, algebra, panic", "train, platform, night", "recipe, dough, oven", "ghost, attic, candle",
+    "holiday, beach, packing", "song, chorus, lyrics", "cat, sofa, midnight", 
+    "garden, bees, honey",
 )  # fmt: skip
 SAID = (
     "Tell me how you won the lighthouse in a card game.",
@@ -76,8 +77,9 @@ def make_run(
     lost = _lost(supply)
     stages, level = [], supply + sum(count for _, _, count in lost) + supply // 500
     came = level
-    reasons = [*lost, *plan.cells.filter(pl.col("reason").is_not_null()).group_by("reason")
-        .agg((pl.col("supply") - pl.col("take")).sum()).sort("reason").select(pl.lit("quotas"), "reason", "supply").rows()]  # fmt: skip
+    left = plan.cells.filter(pl.col("reason").is_not_null()).group_by("reason")
+    left = left.agg(count=(pl.col("supply") - pl.col("take")).sum()).sort("reason")
+    reasons = [*lost, *(("quotas", reason, count) for reason, count in left.iter_rows())]
     for stage in ("read", "validate", "scrub", "safety", "language", "embed", "cluster", "near-duplicates", "quotas"):
         dropped = sum(count for name, _, count in reasons if name == stage)
         quarantined = supply // 500 if stage == "read" else 0
@@ -160,10 +162,8 @@ def _shares(random: np.random.Generator, cells: pl.DataFrame, came: int) -> pl.D
         language=pl.col("locale").str.slice(0, 2),
         model=pl.Series(random.choice(["v11", "v12"], cells.height, p=[0.3, 0.7])),
     )
-    columns = {
-        "persona": "persona", "locale": "locale", "first turn": "first_turn", "difficulty": "hard", "cluster": "cluster",
-        "language": "language", "model": "model",
-    }  # fmt: skip
+    same = ("persona", "locale", "cluster", "language", "model")
+    columns = {**dict(zip(same, same, strict=True)), "first turn": "first_turn", "difficulty": "hard"}
     tables = [
         named.group_by(value=pl.col(column))
         .agg(reached_quotas=pl.col("supply").sum(), chosen=pl.col("taken").sum())
