@@ -31,9 +31,9 @@ ROLES = (
     "the tailor",
 )
 TOPICS = (
-    "sword, duel, master", "tea, rain, window", "exam, algebra, panic", "train, platform, night", "recipe, dough, oven", "ghost, attic, candle",
-    "holiday, beach, packing", "song, chorus, lyrics", "cat, sofa, midnight", 
-    "garden, bees, honey",
+    "sword, duel, master", "tea, rain, window", "exam, algebra, panic", "train, platform, night",
+    "recipe, dough, oven", "ghost, attic, candle", "holiday, beach, packing", "song, chorus, lyrics",
+    "cat, sofa, midnight", "garden, bees, honey",
 )  # fmt: skip
 SAID = (
     "Tell me how you won the lighthouse in a card game.",
