@@ -84,11 +84,11 @@ def solve(cells: pl.DataFrame, settings: Quotas, costs: bool = True) -> Plan:
     gave = _gave_way(data, asked, quotas, settings, ceiling)
     relaxations: list[str] = []
     best = upper_bound(data, quotas, ceiling)
-    take, bound = whole(data, quotas, best)
+    take, bound = whole(data, quotas, best, ceiling)
     if supply and not take.any():
         quotas, relaxations = relax(data, quotas, ceiling, best.total)
         best = upper_bound(data, quotas, ceiling)
-        take, bound = whole(data, quotas, best)
+        take, bound = whole(data, quotas, best, ceiling)
     _check(data, quotas, take)
     reasons = pl.Series("reason", _reasons(data, quotas, take, settings.total), dtype=pl.String)
     value = float(data.weight @ take)

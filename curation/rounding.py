@@ -41,13 +41,13 @@ ENOUGH = 1e-4  # share of the bound below which a gain is not worth another prog
 TRIES = 64  # totals tried on each side with weights
 
 
-def whole(data: Cells, quotas: Sequence[Quota], best: Optimum) -> tuple[Ints, float]:
+def whole(data: Cells, quotas: Sequence[Quota], best: Optimum, ceiling: int) -> tuple[Ints, float]:
     """Turns by cell that count for most in whole numbers, and the bound, tightened where the search proves it."""
     if not len(data.weight) or np.all(data.weight == data.weight[0]):
         each = float(data.weight[0]) if len(data.weight) else 1.0
         take, bound = _largest(data, quotas, best.value / each)
         return take, bound * each
-    return _heaviest(data, quotas, best)
+    return _heaviest(data, quotas, best, ceiling)
 
 
 def _largest(data: Cells, quotas: Sequence[Quota], bound: float) -> tuple[Ints, float]:
@@ -76,14 +76,14 @@ def _largest(data: Cells, quotas: Sequence[Quota], bound: float) -> tuple[Ints, 
     return np.zeros(len(data.supply), dtype=np.int64), 0.0 if proven else bound
 
 
-def _heaviest(data: Cells, quotas: Sequence[Quota], best: Optimum) -> tuple[Ints, float]:
+def _heaviest(data: Cells, quotas: Sequence[Quota], best: Optimum, ceiling: int) -> tuple[Ints, float]:
     """The same where turns count differently."""
     supply, share = np.sort(by_persona(data, data.supply)), persona_share(quotas)
     start = floor(best.total + slack(best.total))
-    most, value, proven, take = int(data.supply.sum()), 0.0, True, np.zeros(len(data.supply), dtype=np.int64)
+    value, proven, take = 0.0, True, np.zeros(len(data.supply), dtype=np.int64)
     for total, step in ((start, -1), (max(start + 1, ceil(1 / share)), 1)):
         for _ in range(TRIES):
-            if not 0 < total <= most:
+            if not 0 < total <= ceiling:
                 break
             if (reach := fill(supply, share, total)) < total:
                 total = reach if step < 0 else total + 1
