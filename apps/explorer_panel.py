@@ -30,7 +30,7 @@ QUICK = 10_000  # cells up to which costs are solved for along with the total
 Pair = tuple[float, float]
 
 
-@st.cache_data(show_spinner=False, max_entries=500)
+@st.cache_data(show_spinner=False, max_entries=64)
 def _solved(run: str, stamp: int, written: str, costs: bool, _cells: pl.DataFrame, _quotas: Quotas) -> Answer:
     return answer(_cells, _quotas, costs)
 
@@ -100,7 +100,7 @@ def _sliders(run: Run) -> Quotas:
     step = max(1, 10 ** (len(str(supply)) - 3))
     total = st.slider(
         "Total turns",
-        min(step, highest - 1),
+        min(step, begun.total or step, highest - 1),
         highest,
         begun.total or highest,
         step,
@@ -112,9 +112,9 @@ def _sliders(run: Run) -> Quotas:
     cap = percent_of(begun.max_persona_share)
     persona = st.slider(
         "Persona cap",
-        0.1,
+        min(0.1, cap),
         max(10.0, cap),
-        max(0.1, cap),
+        cap,
         0.1,
         key=f"persona-{version}",
         format="%.4g %%",
@@ -153,7 +153,7 @@ def _sliders(run: Run) -> Quotas:
             placeholder="Choose",
             on_change=_add,
             args=(key,),
-            help="A locale that is not listed is free: it has no floor and no ceiling.",
+            help="A locale that is not listed, or stands at 0 % to 100 %, is free: it has no floor and no ceiling.",
         )
     names = [*([] if unknown else ["hard turns"]), "first turns", *(f"locale {tag}" for tag in locales)]
     weights = _weights(names, begun.weights)
@@ -201,7 +201,7 @@ def _weights(names: list[str], begun: Weights) -> dict[str, float]:
         moved = {
             name: st.slider(
                 f"Weight of {plain(_short(name))}",
-                0.1,
+                min(0.1, given.get(name, 1.0)),
                 max(5.0, given.get(name, 1.0)),
                 given.get(name, 1.0),
                 0.1,
@@ -238,6 +238,8 @@ def _short(name: str) -> str:
 
 
 def _headline(run: Run, found: Answer) -> None:
+    bind = sum(price.binds for price in found.prices)
+    st.html(f'<div role="status" class="unseen">{found.total:,} turns kept; quotas that bind: {bind}</div>')
     with st.container(horizontal=True, gap="medium", key="numbers"):
         change = found.total - run.chosen
         st.metric(
@@ -259,7 +261,6 @@ def _headline(run: Run, found: Answer) -> None:
             width="content",
             help=HINTS["persona cap"],
         )
-        bind = sum(price.binds for price in found.prices)
         st.metric(
             "Quotas that bind",
             f"{bind}",

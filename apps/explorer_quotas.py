@@ -112,12 +112,12 @@ def answer(cells: pl.DataFrame, quotas: Quotas, costs: bool = True) -> Answer:
 
 def share_of(percent: float) -> float:
     """0 to 1 from per cent, without the binary dust: 7 gives 0.07."""
-    return round(percent / 100, 6)
+    return round(percent / 100, 12)
 
 
 def percent_of(share: float) -> float:
     """Per cent from 0 to 1."""
-    return round(share * 100, 4)
+    return round(share * 100, 10)
 
 
 def band_of(pair: tuple[float, float]) -> Band:
@@ -175,7 +175,7 @@ def make_quotas(
 
 def floors_fit(quotas: Quotas) -> bool:
     """Whether the locales' floors leave room for one another."""
-    return sum(round(band.min * 1_000_000) for band in quotas.locales.values()) <= 1_000_000
+    return sum(band.min for band in quotas.locales.values()) <= 1
 
 
 def shown(share: float) -> str:

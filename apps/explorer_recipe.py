@@ -32,11 +32,12 @@ def recipe_text(run: Run, quotas: Quotas, when: datetime) -> str:
     """
     section = run.report.recipe.model_copy(update={"quotas": quotas})
     curation = section.model_dump(mode="json", exclude_defaults=True)
+    shares = {"max_persona_share": quotas.max_persona_share, **curation.get("quotas", {})}
     written = {
         "name": run.report.name,
         "seed": run.report.seed,
         "run_dir": str(run.directory.resolve().parent),
-        "curation": {"input": section.input, **curation},
+        "curation": {"input": section.input, **curation, "quotas": shares},
     }
     try:
         Recipe.model_validate(written)

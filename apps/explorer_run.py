@@ -1,7 +1,11 @@
-"""Open a curated run for the explorer: counts, cells and scrubbed examples, never a turn's own text."""
+"""Open a curated run for the explorer: counts, cells and scrubbed examples, never a turn's own text.
+
+`python -m apps.explorer_run RUNS` prints which curated run under a directory was finished last.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,3 +156,11 @@ def _table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     if missing:
         raise Problem(f"{path}: column {', '.join(missing)} is missing; {_again()}")
     return frame.select(columns)
+
+
+if __name__ == "__main__":
+    try:
+        print(newest_run(Path(sys.argv[1] if len(sys.argv) > 1 else "runs")))
+    except Problem as problem:
+        print(*problem.sentences, sep="\n", file=sys.stderr)
+        sys.exit(2)

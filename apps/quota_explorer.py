@@ -41,6 +41,7 @@ div:has(> .st-key-answer) { position: sticky; top: 0; z-index: 90; background: #
   .st-key-numbers { gap: 0.4rem 1rem !important; }
   .st-key-numbers [data-testid="stMetricValue"] { font-size: 1.2rem; }
 }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .st-key-examples [data-testid="stText"] { white-space: pre-wrap; overflow-wrap: anywhere; }
 *:focus-visible { outline: 3px solid #0062a3 !important; outline-offset: 2px; }
 </style>

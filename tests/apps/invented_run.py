@@ -137,7 +137,8 @@ def _cells(random: np.random.Generator, turns: int, personas: int, known: bool) 
             "first": at[:, 2] == 0,
             "hard": hard,
             "supply": supply[supply > 0].astype(np.int64),
-        }
+        },
+        schema_overrides={"persona_id": pl.String, "locale": pl.String, "hard": pl.String},
     )
 
 
@@ -158,9 +159,9 @@ def _shares(random: np.random.Generator, cells: pl.DataFrame, came: int) -> pl.D
     named = cells.with_columns(
         persona=pl.col("persona_id"),
         first_turn=pl.when("first").then(pl.lit("first turn")).otherwise(pl.lit("later turn")),
-        cluster=pl.Series([str(number) for number in random.integers(0, 40, cells.height) ** 2 // 40]),
+        cluster=pl.Series([str(number) for number in random.integers(0, 40, cells.height) ** 2 // 40], dtype=pl.String),
         language=pl.col("locale").str.slice(0, 2),
-        model=pl.Series(random.choice(["v11", "v12"], cells.height, p=[0.3, 0.7])),
+        model=pl.Series(random.choice(["v11", "v12"], cells.height, p=[0.3, 0.7]), dtype=pl.String),
     )
     same = ("persona", "locale", "cluster", "language", "model")
     columns = {**dict(zip(same, same, strict=True)), "first turn": "first_turn", "difficulty": "hard"}

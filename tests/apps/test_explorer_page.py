@@ -56,7 +56,7 @@ def serving(run: Path) -> Iterator[str]:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{OFFLINE}"}
     # Started from elsewhere: the settings come from beside the app.
     server = subprocess.Popen(
-        [*command, "--server.port", str(port), "--", "--run", str(run)],
+        [*command, "--server.port", str(port), "--", "--run", run.name],
         cwd=run.parent,
         env=environment,
         stdout=subprocess.PIPE,
