@@ -18,7 +18,9 @@ test: $(VENV)/installed-test
 
 explorer: $(VENV)/installed
 	@run="$(RUN)"; test -n "$$run" || run=$$($(BIN)/python -m apps.explorer_run runs) || exit 2; \
-	exec $(BIN)/python -m streamlit run apps/quota_explorer.py --server.headless=false -- --run "$$run"
+	echo "Opening $$run in a browser, at the address below. Ctrl-C ends it."; \
+	exec $(BIN)/python -m streamlit run apps/quota_explorer.py --server.headless=false \
+		--logger.hideWelcomeMessage=true -- --run "$$run"
 
 install: $(VENV)/installed
 

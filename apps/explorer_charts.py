@@ -19,7 +19,7 @@ from schemas.recipe import Quotas
 if TYPE_CHECKING:
     import altair as alt
 
-BLUE, SKY, ORANGE, PURPLE, GREY, INK = "#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#BDBDBD", "#1b1f24"
+BLUE, SKY, ORANGE, PURPLE, GREY, INK = "#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#E4E4E4", "#1b1f24"
 FATES = {"stays": BLUE, "goes": ORANGE, "set aside": PURPLE}
 PLACES = {"came in": GREY, "reached the quotas": SKY, "chosen": BLUE}
 REASONS = 8  # shown apart within a step

@@ -106,7 +106,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(viewport={"width": width, "height": height})
         opened.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(45_000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(url)
@@ -144,6 +144,7 @@ def url(run: Path) -> Iterator[str]:
 def shot(page: Page, name: str, full: bool = False) -> None:
     if folder := os.environ.get("EXPLORER_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
+        page.mouse.move(1, 1)  # off whatever has a hint
         page.wait_for_timeout(700)
         if full:
             height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
@@ -253,36 +254,41 @@ def test_a_curators_whole_visit(url: str, run: Path, visit: Callable[..., Page],
     assert read_recipe(tmp_path / "downloaded.yaml").curation.quotas == quotas
 
 
+FOCUSED = "() => [document.activeElement].map(e => (e.getAttribute('aria-label') || e.innerText || '').trim())[0]"
+
+
 def reach(page: Page, what: str, key: str = "Tab") -> None:
-    """Press Tab until what has the focus is called so."""
+    """Press a key until what has the focus is called so."""
     for _ in range(80):
         page.keyboard.press(key)
-        name = page.evaluate(
-            "() => [document.activeElement].map(e => e.getAttribute('aria-label') || e.innerText || '')[0]"
-        )
-        if name.strip().startswith(what):
+        if page.evaluate(FOCUSED).startswith(what):
             return
-    raise AssertionError(f"Tab does not reach {what}")
+    raise AssertionError(f"{key} does not reach {what}")
+
+
+def walk(page: Page, name: str) -> None:
+    """From a focused tab to the tab of that name, as a person does it: looking after each key."""
+    for _ in range(10):
+        if page.evaluate(FOCUSED) == name:
+            break
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(300)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=name, level=2).wait_for()
 
 
 def test_by_keyboard_alone(url: str, run: Path, visit: Callable[..., Page]) -> None:
     page = visit(url)
     page.get_by_test_id("stVegaLiteChart").get_by_text("came in").first.wait_for()
     reach(page, "Where turns went")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Quotas", level=2).wait_for()
+    walk(page, "Quotas")
     before = kept(page)
     reach(page, "Persona cap")
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     assert moved(page, before) < before
     reach(page, "Quotas", "Shift+Tab")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Save as recipe", level=2).wait_for()
+    walk(page, "Save as recipe")
     reach(page, "File name")
     page.keyboard.press("Control+a")
     page.keyboard.type("keys.yaml")
