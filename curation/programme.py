@@ -1,10 +1,12 @@
 """The linear programme under `quotas`: cells as numbers, an upper bound on what can be kept, the price of each quota.
 
-The total is a variable: what is maximised is what the kept turns count for, subject to shares of their number. A
-persona whose whole supply fits under the cap at a total that is proven to be out of reach cannot bind. Such personas
-merge: leaving out a constraint only raises the bound, and where the result contradicts the merge it is solved again.
-Solved by HiGHS (Huangfu and Hall, 2018), as it comes with scipy. `rounding` makes whole turns of it, `relaxation` says
-what gives way where not all can hold.
+What is maximised is what the kept turns count for, subject to shares of their number, which is a variable. Bands ask
+only how many turns of each profile (locale x first turn x difficulty) are kept, so the programme is over profiles.
+Personas come in as cuts: of the profiles in a set S they can give no more than the sum of min(cap, supply in S), and by
+the theorem of Gale (1957) and Hoffman (1960) turns can be had if and only if that is so for every S. The sets that
+matter XX
+Hall, 2018) and the cut Dinic's (1970), both as they come with scipy. `rounding` makes whole turns of it, `relaxation`
+says what gives way where not all can hold.
 """
 
 from __future__ import annotations
@@ -74,21 +76,23 @@ class Quota(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Cells as numbers.
+    """Cells as numbers: persona x profile, where a profile is a locale, first turn or not, hard or not.
 
     Attributes:
-        persona: Number of the persona; -1 for those that were merged.
-        profile: Number of the locale, first turn and difficulty.
+        persona: Number of the persona, ascending.
+        profile: Number of the profile, ascending within the persona; no two cells have both in common.
         supply: Turns.
-        weight: What one of the turns counts for; the same for all of a profile.
-        into: Which of these cells each given one went into.
+        weight: What a turn of each profile counts for, one number a profile.
+        personas: How many personas there are.
+        sets: Sets of profiles that were found to matter, kept from one programme for the next.
     """
 
     persona: Ints
     profile: Ints
     supply: Ints
     weight: Floats
-    into: Ints
+    personas: int
+    sets: list[npt.NDArray[np.bool_]]
 
 
 class Optimum(NamedTuple):
@@ -126,7 +130,12 @@ def slack(value: float) -> float:
 
 def by_persona(data: Cells, values: Ints) -> Ints:
     """Sums of a value of the cells, by persona."""
-    return np.bincount(data.persona, weights=values).astype(np.int64)  # exact below 2**53
+    return np.bincount(data.persona, weights=values, minlength=data.personas).astype(np.int64)  # exact below 2**53
+
+
+def by_profile(data: Cells, values: Ints) -> Ints:
+    """Sums of a value of the cells, by profile."""
+    return np.bincount(data.profile, weights=values, minlength=len(data.weight)).astype(np.int64)
 
 
 def persona_share(quotas: Sequence[Quota]) -> Fraction:
@@ -149,30 +158,72 @@ def fill(supply: Ints, share: Fraction, total: int) -> int:
         total = filled
 
 
-def merge(data: Cells, free: npt.NDArray[np.bool_]) -> Cells:
-    """Cells of personas that cannot bind, put together by profile; they stand as persona -1."""
-    persona = np.where(free[data.persona], -1, data.persona)
-    profiles = int(data.profile.max(initial=0)) + 1
-    keys, first, into = np.unique(persona * profiles + data.profile, return_index=True, return_inverse=True)
-    supply = np.bincount(into, weights=data.supply, minlength=len(keys)).astype(np.int64)
-    return Cells(keys // profiles, keys % profiles, supply, data.weight[first], into)
+def of_personas(data: Cells, inside: npt.NDArray[np.bool_]) -> Ints:
+    """Turns of each persona in some of the profiles."""
+    counts = inside[data.profile]
+    return np.bincount(data.persona[counts], weights=data.supply[counts], minlength=data.personas).astype(np.int64)
 
 
-def constraints(cells: Cells, quotas: Sequence[Quota]) -> tuple[scipy.sparse.csr_array, Ints]:
-    """Which cells count for which quota: a 0/1 matrix, a row for each constraint, and the quota of each row."""
-    blocks, owner = [scipy.sparse.csr_array((0, len(cells.supply)))], []
-    for number, quota in enumerate(quotas):
-        if quota.member is None:
-            columns = np.flatnonzero(cells.persona >= 0)
-            people, row = np.unique(cells.persona[columns], return_inverse=True)
-            height = len(people)
-        else:
-            columns = np.flatnonzero(quota.member[cells.profile])
-            row, height = np.zeros(len(columns), dtype=np.int64), 1
-        shape = (height, len(cells.supply))
-        blocks.append(scipy.sparse.csr_array((np.ones(len(columns)), (row, columns)), shape=shape))
-        owner += [number] * height
-    return scipy.sparse.vstack(blocks, format="csr"), np.array(owner, dtype=np.int64)
+def too_much(data: Cells, cap: float, wanted: Floats | Ints) -> list[npt.NDArray[np.bool_]]:
+    """The smallest and the largest set of profiles of which most more is wanted than can be had; none if all can.
+
+    A minimum cut between personas and profiles. Personas whose whole supply fits under the cap cannot bind and merge.
+    With whole numbers the answer is exact; otherwise to some billionths of what is wanted.
+
+    Args:
+        data: All cells.
+        cap: Turns that a persona may have.
+        wanted: Turns wanted of each profile.
+    """
+    binds = by_persona(data, data.supply) > cap
+    apart = binds[data.persona]
+    free = np.bincount(data.profile[~apart], weights=data.supply[~apart], minlength=len(wanted))
+    demand = np.maximum(wanted - free, 0)
+    scale = 1.0 if np.issubdtype(wanted.dtype, np.integer) else 2**30 / max(demand.sum(), 1.0)
+    short = np.round(demand * scale).astype(np.int64)
+    if not short.any():
+        return []
+    people = np.cumsum(binds) - 1
+    count, profiles = int(binds.sum()), len(wanted)
+    source, sink = count + profiles, count + profiles + 1
+    most = np.minimum(np.array([cap * scale]), short.sum()).round()
+    network = graph(
+        (np.full(count, source), np.arange(count), np.broadcast_to(most, count)),
+        (
+            people[data.persona[apart]],
+            count + data.profile[apart],
+            np.minimum(data.supply[apart] * scale, most).round(),
+        ),
+        (count + np.arange(profiles), np.full(profiles, sink), short),
+    )
+    flow = scipy.sparse.csgraph.maximum_flow(network, source, sink)
+    if flow.flow_value >= short.sum():
+        return []
+    left = network - flow.flow
+    left.data = np.maximum(left.data, 0)
+    left.eliminate_zeros()
+    found = []
+    for start, way in ((source, left), (sink, left.T.tocsr())):
+        reached = np.zeros(sink + 1, dtype=bool)
+        reached[scipy.sparse.csgraph.breadth_first_order(way, start, return_predecessors=False)] = True
+        found.append((reached[count:source] == (start == sink)) & (short > 0))
+    return found if (found[0] != found[1]).any() else found[:1]
+
+
+def graph(*edges: tuple[Ints, Ints, Floats | Ints]) -> scipy.sparse.csr_array:
+    """A network of whole capacities; the last edge goes to the node with the highest number."""
+    start, end, capacity = (np.concatenate(part) for part in zip(*edges, strict=True))
+    nodes = int(end.max()) + 1
+    return scipy.sparse.csr_array((capacity.astype(np.int32), (start, end)), shape=(nodes, nodes))
+
+
+def first_cuts(data: Cells, quotas: Sequence[Quota]) -> list[npt.NDArray[np.bool_]]:
+    """Sets of profiles that may matter: all, each band, each band's others, single ones, those found before."""
+    full = np.ones(len(data.weight), dtype=bool)
+    bands = {quota.name: quota.member for quota in quotas if quota.member is not None}.values()
+    single = list(np.eye(len(full), dtype=bool)) if len(full) <= 16 else []
+    sets = [full, *bands, *(~member for member in bands), *single, *data.sets]
+    return list({inside.tobytes(): inside for inside in sets}.values())
 
 
 def upper_bound(
@@ -192,58 +243,89 @@ def upper_bound(
         ceiling: The total is no higher.
         at: Take ceilings as the whole numbers they are at this total, which no total below it exceeds.
         least: The total is no lower.
-        charge: For each quota, what a turn by which it gives way costs; infinite: it does not.
+        charge: For each quota, what a turn by which it gives way costs; infinite: it does not. Not for personas.
 
     Returns:
         The optimum; its value is minus infinity where `least` is out of reach.
     """
-    supply, share = by_persona(data, data.supply), persona_share(quotas)
+    share, profiles = persona_share(quotas), len(data.weight)
     nothing = np.zeros(len(quotas))
     if not ceiling:
         return Optimum(0.0, 0.0, nothing, 0.0, nothing)
+    whole = None if at is None else floor(share * at)
     gives = np.flatnonzero(np.isfinite(np.full(len(quotas), np.inf) if charge is None else charge))
-    reach = fill(np.sort(supply), share, ceiling)
+    bands: list[int] = []
+    rows: list[Floats] = []
+    limits: list[float] = []
+    for number, quota in enumerate(quotas):
+        if quota.member is None:
+            continue
+        bands.append(number)
+        sign = 1.0 if quota.side == "max" else -1.0
+        fixed = at is not None and sign > 0
+        of_total = 0.0 if fixed else -sign * float(quota.share)
+        rows.append(np.concatenate((sign * quota.member, [of_total], np.where(gives == number, -1.0, 0.0))))
+        limits.append(float(quota.limit(at)) if fixed and at is not None else 0.0)
+    counts: list[int] = []
+
+    def cut(inside: npt.NDArray[np.bool_], total: float) -> None:
+        """Personas give these profiles their whole supply or their share of the total, whichever is less here."""
+        has = of_personas(data, inside)
+        cap = float(share) * total if whole is None else whole
+        capped = has > cap
+        counts.append(int(capped.sum()))
+        of_total = float(share) * counts[-1] if whole is None else 0.0
+        rows.append(np.concatenate((inside, [-of_total], np.zeros(len(gives)))))
+        limits.append(float(has[~capped].sum()) + (0.0 if whole is None else whole * counts[-1]))
+
+    supply = by_persona(data, data.supply)
+    total: float = fill(np.sort(supply), share, ceiling)
+    if share < 1:
+        for inside in first_cuts(data, quotas):
+            cut(inside, max(total, least))
+    costs = np.concatenate((-data.weight, [0.0], np.zeros(0) if charge is None else charge[gives]))
+    low = np.concatenate((np.zeros(profiles), [least], np.zeros(len(gives))))
+    high = np.concatenate((by_profile(data, data.supply), [ceiling if at is None else at], np.full(len(gives), np.inf)))
+    balance = np.concatenate((np.ones(profiles), [-1.0], np.zeros(len(gives))))[None, :]
+    # Cuts are sought halfway to a point that personas can give, from where they go deeper (Ben-Ameur and Neto, 2007).
+    cap = float(share) * total if whole is None else float(whole)
+    part = np.minimum(1.0, cap / np.maximum(supply, 1))[data.persona]
+    inner = np.bincount(data.profile, weights=data.supply * part, minlength=profiles)
     while True:
-        # 0.8: keeping some personas apart that need not be costs little and saves solving again.
-        threshold = 0.8 * float(share) * reach if at is None else floor(share * at)
-        free = (supply <= threshold) | (share == 1)
-        cells = merge(data, free)
-        rows, owner = constraints(cells, quotas)
-        sign, shares = signs(quotas)[owner], _shares(quotas)[owner]
-        limits = np.zeros(len(owner))
-        if at is not None:
-            limits = np.where(sign > 0, np.array([float(quota.limit(at)) for quota in quotas])[owner], 0.0)
-            shares = np.where(sign > 0, 0.0, shares)
-        count = len(cells.supply)
-        ways = grace(-np.ones(len(owner)), owner, len(quotas))[:, gives]
-        signed = scipy.sparse.diags_array(sign) @ scipy.sparse.hstack((rows, -shares[:, None]), format="csr")
-        # Columns: turns of each cell, the total, turns by which each soft quota gives way.
         solved = scipy.optimize.linprog(
-            np.concatenate((-cells.weight, [0.0], [] if charge is None else charge[gives])),
-            A_ub=scipy.sparse.hstack((signed, ways), format="csr"),
-            b_ub=limits,
-            A_eq=scipy.sparse.csr_array(np.concatenate((np.ones(count), [-1.0], np.zeros(len(gives))))[None, :]),
+            costs,
+            A_ub=np.array(rows) if rows else None,
+            b_ub=limits if rows else None,
+            A_eq=balance,
             b_eq=[0.0],
-            bounds=np.column_stack(
-                (
-                    np.concatenate((np.zeros(count), [least], np.zeros(len(gives)))),
-                    np.concatenate((cells.supply, [ceiling if at is None else at], np.full(len(gives), np.inf))),
-                )
-            ),
+            bounds=np.column_stack((low, high)),
             method="highs",
         )
         if solved.status == 2 and least:
             return Optimum(-np.inf, 0.0, nothing, 0.0, nothing)
         if solved.status != 0:
             raise AssertionError(f"HiGHS: {solved.message}")
-        total = max(0.0, float(solved.x[count]))
-        if at is not None or share == 1 or supply[free].max(initial=0) <= float(share) * total:
-            prices = np.bincount(owner, weights=-solved.ineqlin.marginals, minlength=len(quotas)).astype(np.float64)
-            gave = nothing.copy()
-            gave[gives] = solved.x[count + 1 :]
-            value = max(0.0, float(cells.weight @ solved.x[:count]))
-            return Optimum(value, total, prices, -float(solved.upper.marginals[count]), gave)
-        reach = floor(total)
+        wanted, total = np.maximum(solved.x[:profiles], 0.0), max(0.0, float(solved.x[profiles]))
+        cap = float(share) * total if whole is None else float(whole)
+        inner *= min(1.0, total / max(inner.sum(), 1e-9))
+        over = [] if share == 1 else too_much(data, cap, (wanted + inner) / 2)
+        if not over and share < 1:
+            inner = (wanted + inner) / 2
+            over = too_much(data, cap, wanted)
+        if not over or wanted[over[0]].sum() <= np.minimum(of_personas(data, over[0]), cap).sum() + slack(total):
+            break
+        data.sets.extend(over)
+        for inside in over:
+            cut(inside, total)
+    prices, gave = nothing.copy(), nothing.copy()
+    if rows:
+        duals = -solved.ineqlin.marginals
+        prices[bands] = duals[: len(bands)]
+        for number, quota in enumerate(quotas):
+            if quota.member is None:
+                prices[number] = duals[len(bands) :] @ np.array(counts, dtype=float)
+    gave[gives] = solved.x[profiles + 1 :]
+    return Optimum(float(data.weight @ wanted), total, prices, -float(solved.upper.marginals[profiles]), gave)
 
 
 def kept_by(data: Cells, quota: Quota, take: Ints) -> Ints:
@@ -256,17 +338,3 @@ def holds(data: Cells, quotas: Sequence[Quota], take: Ints) -> bool:
     total = int(take.sum())
     sides = {"max": np.less_equal, "min": np.greater_equal}
     return all(bool(np.all(sides[q.side](kept_by(data, q, take), q.limit(total)))) for q in quotas)
-
-
-def grace(values: Floats, owner: Ints, count: int) -> scipy.sparse.csr_array:
-    """A column for each quota, in the rows that are its own."""
-    return scipy.sparse.csr_array((values, (np.arange(len(owner)), owner)), shape=(len(owner), count))
-
-
-def signs(quotas: Sequence[Quota]) -> Floats:
-    """1 for ceilings, -1 for floors."""
-    return np.array([1.0 if quota.side == "max" else -1.0 for quota in quotas])
-
-
-def _shares(quotas: Sequence[Quota]) -> Floats:
-    return np.array([float(quota.share) for quota in quotas])

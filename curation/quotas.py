@@ -16,9 +16,21 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.programme import Cells, Ints, Optimum, Quota, exact, fill, holds, kept_by, percent, upper_bound
+from curation.programme import (
+    Cells,
+    Ints,
+    Optimum,
+    Quota,
+    by_profile,
+    exact,
+    fill,
+    holds,
+    kept_by,
+    percent,
+    upper_bound,
+)
 from curation.relaxation import give_way, relax
-from curation.rounding import whole
+from curation.rounding import apportion, whole
 from schemas.problems import Problem
 from schemas.recipe import Band, Quotas
 from schemas.turns import hash_fraction
@@ -77,7 +89,7 @@ def solve(cells: pl.DataFrame, settings: Quotas, costs: bool = True) -> Plan:
         in place. A limit on the total is a row of its own, without shares.
     """
     given = cells.with_row_index("_row").sort(*CELL, "supply", "_row")
-    data, asked = _read(given, settings)
+    data, into, asked = _read(given, settings)
     supply = int(data.supply.sum())
     ceiling = min(supply, settings.total or supply)
     quotas = give_way(data, asked, settings.soft, ceiling)
@@ -90,10 +102,12 @@ def solve(cells: pl.DataFrame, settings: Quotas, costs: bool = True) -> Plan:
         best = upper_bound(data, quotas, ceiling)
         take, bound = whole(data, quotas, best, ceiling)
     _check(data, quotas, take)
-    reasons = pl.Series("reason", _reasons(data, quotas, take, settings.total), dtype=pl.String)
-    value = float(data.weight @ take)
+    rows = apportion(given["supply"].to_numpy().astype(np.int64), into, take)
+    reasons = pl.Series("reason", _reasons(data, quotas, take, settings.total), dtype=pl.String)[into]
+    reasons = reasons.set(pl.Series(rows == given["supply"].to_numpy()), None)
+    value = float(data.weight @ by_profile(data, take))
     return Plan(
-        cells=given.with_columns(pl.Series("take", take), reasons).sort("_row").drop("_row"),
+        cells=given.with_columns(pl.Series("take", rows), reasons).sort("_row").drop("_row"),
         total=int(take.sum()),
         value=value,
         bound=bound,
@@ -226,8 +240,8 @@ def cap(ids: pl.DataFrame, max_share: float, seed: int, purpose: str, total: int
     )
 
 
-def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, list[Quota]]:
-    """Sorted cells as numbers, and the quotas that ask for anything."""
+def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, Ints, list[Quota]]:
+    """Sorted cells as numbers, which of them each row went into, and the quotas that ask for anything."""
     locales = sorted({*cells["locale"].unique().to_list(), *settings.locales})
     locale = cells["locale"].cast(pl.Enum(locales)).to_physical().to_numpy().astype(np.int64)
     hard = (cells["hard"] == "hard").to_numpy().astype(np.int64)
@@ -239,7 +253,10 @@ def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, list[Quota]]:
     weight *= np.where(profiles // 2 % 2 == 1, weights.first_turns, 1.0)
     weight *= np.where(profiles % 2 == 1, weights.hard_turns, 1.0)
     supply = cells["supply"].to_numpy().astype(np.int64)
-    data = Cells(persona, profile, supply, weight[profile], np.arange(cells.height))
+    keys, into = np.unique(persona * len(profiles) + profile, return_inverse=True)
+    supply = np.bincount(into, weights=supply, minlength=len(keys)).astype(np.int64)
+    count = int(persona.max(initial=-1)) + 1
+    data = Cells(keys // len(profiles), keys % len(profiles), supply, weight, count, [])
 
     bands: list[tuple[str, Band, npt.NDArray[np.bool_]]] = [
         (f"locale {name}", band, profiles // 4 == locales.index(name))
@@ -253,7 +270,7 @@ def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, list[Quota]]:
     for name, band, member in bands:
         quotas += [Quota(name, "min", exact(band.min), member, gone)] if band.min > 0 else []
         quotas += [Quota(name, "max", exact(band.max), member, gone)] if band.max < 1 else []
-    return data, quotas
+    return data, into, quotas
 
 
 def _check(data: Cells, quotas: Sequence[Quota], take: Ints) -> None:

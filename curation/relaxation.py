@@ -12,22 +12,19 @@ from math import floor
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from curation.programme import (
     Cells,
     Floats,
     Quota,
     by_persona,
-    constraints,
-    grace,
-    merge,
     percent,
     persona_share,
-    signs,
     upper_bound,
 )
-from curation.rounding import WHOLE
+from curation.rounding import at_total
+
+PLENTY = 1_000_000  # turns that stand for as many as anyone could want
 
 
 def give_way(data: Cells, quotas: list[Quota], soft: Mapping[str, float], ceiling: int) -> list[Quota]:
@@ -87,37 +84,32 @@ def relax(data: Cells, quotas: list[Quota], ceiling: int, total: float) -> tuple
     quota could hold but for whole numbers, those give way that need the fewest turns, at the given total. The cap on
     personas gives way last: a thousand times as dear as a band.
     """
+    supply, share = by_persona(data, data.supply), persona_share(quotas)
     never = _hopeless(data, quotas)
     others = [quota for quota, hopeless in zip(quotas, never, strict=True) if not hopeless]
     size = max(1, floor(upper_bound(data, others, ceiling).total / 2 if never.any() else total))
-
-    cells = merge(data, by_persona(data, data.supply) <= floor(persona_share(quotas) * size))
-    rows, owner = constraints(cells, quotas)
-    limits = np.array([float(quota.limit(size)) for quota in quotas])[owner]
-    is_max = signs(quotas)[owner] > 0
-    count = len(cells.supply)
-    everything = np.repeat([1.0, 0.0], [count, len(quotas)])[None, :]
-    solved = scipy.optimize.milp(
-        # Quotas that could hold have to, unless whole numbers forbid it.
-        np.concatenate((np.zeros(count), _dear(quotas) * np.where(never | ~never.any(), 1, 1000))),
-        constraints=[
-            scipy.optimize.LinearConstraint(
-                scipy.sparse.hstack((rows, -grace(signs(quotas)[owner], owner, len(quotas))), format="csr"),
-                np.where(is_max, -np.inf, limits),
-                np.where(is_max, limits, np.inf),
-            ),
-            scipy.optimize.LinearConstraint(everything, size, size),
-        ],
-        bounds=scipy.optimize.Bounds(0, np.append(cells.supply, np.full(len(quotas), size))),
-        integrality=np.full(count + len(quotas), int(count <= WHOLE)),
-    )
-    loosened, sentences = [], []
-    for quota, value in zip(quotas, solved.x[count:], strict=True):
-        new = quota
-        if value > 1e-6:
-            turns = quota.limit(size) + _outwards(quota) * int(np.ceil(value - 1e-6))
-            new = quota.loosened(Fraction(turns, size))
-        loosened.append(new)
+    cap = floor(share * size)
+    if np.minimum(supply, cap).sum() < size:
+        low, cap = cap, int(supply.max())
+        while cap - low > 1:  # personas can give `size` under `cap`, and not under `low`
+            middle = (low + cap) // 2
+            low, cap = (low, middle) if np.minimum(supply, middle).sum() >= size else (middle, cap)
+    loosened = [
+        quota.loosened(Fraction(cap, size)) if quota.member is None and cap > quota.limit(size) else quota
+        for quota in quotas
+    ]
+    dear = np.where(never | ~never.any(), 1.0, 1000.0)
+    # Fractions first: they find the sets of profiles that matter, which is slow in whole numbers.
+    upper_bound(data, loosened, size, least=size, charge=np.where([q.member is None for q in quotas], np.inf, dear))
+    found = at_total(data, loosened, size, give=True, dear=dear)
+    if found is None:
+        raise AssertionError("nothing holds even when every band gives way")
+    loosened = [
+        quota.loosened(Fraction(quota.limit(size) + _outwards(quota) * int(turns), size)) if turns else quota
+        for quota, turns in zip(loosened, found[1], strict=True)
+    ]
+    sentences = []
+    for quota, new in zip(quotas, loosened, strict=True):
         if new.asked != quota.asked:
             counts = (data.supply > 0) & (True if quota.member is None else quota.member[data.profile])
             turns, personas = int(data.supply[counts].sum()), len(np.unique(data.persona[counts]))
@@ -130,21 +122,10 @@ def relax(data: Cells, quotas: list[Quota], ceiling: int, total: float) -> tuple
 
 def _hopeless(data: Cells, quotas: Sequence[Quota]) -> npt.NDArray[np.bool_]:
     """Which quotas give way where shares alone are asked for, as if every cell that has turns had plenty."""
-    rows, owner = constraints(data, quotas)
-    sign, count = signs(quotas)[owner], len(data.supply)
-    solved = scipy.optimize.linprog(
-        np.concatenate((np.zeros(count), _dear(quotas))),
-        A_ub=scipy.sparse.hstack(
-            (scipy.sparse.diags_array(sign) @ rows, -grace(np.ones(len(owner)), owner, len(quotas))), format="csr"
-        ),
-        b_ub=sign * np.array([float(quota.share) for quota in quotas])[owner],
-        A_eq=scipy.sparse.csr_array(np.repeat([1.0, 0.0], [count, len(quotas)])[None, :]),
-        b_eq=[1.0],
-        bounds=np.column_stack((np.zeros(count + len(quotas)), np.append(data.supply > 0, np.ones(len(quotas))))),
-        method="highs",
-    )
-    return np.asarray(solved.x[count:] > 1e-9)
-
-
-def _dear(quotas: Sequence[Quota]) -> Floats:
-    return np.array([1000.0 if quota.member is None else 1.0 for quota in quotas])
+    plenty = data._replace(supply=np.where(data.supply > 0, PLENTY, 0), weight=np.ones(len(data.weight)), sets=[])
+    people = int((by_persona(data, data.supply) > 0).sum())
+    few = persona_share(quotas) * people < 1
+    shares = [quota.loosened(Fraction(1, people)) if quota.member is None and few else quota for quota in quotas]
+    charge = np.array([np.inf if quota.member is None else 1.0 for quota in quotas])
+    gave = upper_bound(plenty, shares, PLENTY, least=PLENTY, charge=charge).slack
+    return np.array([few if quota.member is None else turns > 1 for quota, turns in zip(quotas, gave, strict=True)])

@@ -155,7 +155,6 @@ def test_what_is_too_large_for_the_integer_solver_is_rounded(cells: pl.DataFrame
     )
     exact = solve(cells, quotas)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rounding, "WHOLE", 0)
         plan = solve(cells, quotas)
     assert holds(plan.cells["take"].to_list(), relaxed(counted(cells, quotas), plan))
     if not exact.relaxations and not plan.relaxations:
