@@ -42,6 +42,7 @@ div:has(> .st-key-answer) { position: sticky; top: 0; z-index: 90; background: #
   .st-key-numbers [data-testid="stMetricValue"] { font-size: 1.2rem; }
 }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+[data-testid="stElementContainer"]:has(.unseen) { position: absolute; }
 .st-key-examples [data-testid="stText"] { white-space: pre-wrap; overflow-wrap: anywhere; }
 *:focus-visible { outline: 3px solid #0062a3 !important; outline-offset: 2px; }
 </style>
@@ -113,8 +114,7 @@ def _page(run: Run) -> None:
         if save.open:
             _save(run, asked, found)
     with st.expander("Words used here"):
-        for word, hint in glossary():
-            st.markdown(f"**{plain(word)}**: {plain(hint)}")
+        st.markdown("\n\n".join(f"**{plain(word)}**: {plain(hint)}" for word, hint in glossary()))
 
 
 def _where(run: Run) -> None:

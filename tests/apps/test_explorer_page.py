@@ -184,7 +184,7 @@ def test_a_curators_whole_visit(url: str, run: Path, visit: Callable[..., Page],
     chart = page.get_by_test_id("stVegaLiteChart").first
     chart.get_by_text("safety: threat above 0.9").first.wait_for()
     expect(page.get_by_text("Tell me how you won the lighthouse").first).to_be_visible()
-    shot(page, "1-where", full=True)
+    shot(page, "1-where")
     chart.locator("[aria-roledescription=bar][aria-label*='safety: threat above 0.9']").last.click(force=True)
     expect(page.get_by_role("combobox", name="Reason")).to_have_value(re.compile("safety: threat above 0.9"))
     expect(page.get_by_text("some may offend")).to_be_visible()
