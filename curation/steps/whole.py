@@ -13,6 +13,8 @@ from curation.readers.records import Misfit
 from curation.steps.rows import TEXTS, Row, checked_text, frame, row_id, texts
 from schemas.recipe import Recipe
 
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
+
 
 class _Ids:
     """Ids of rows; one that comes again is a misfit."""
@@ -32,42 +34,75 @@ class _Ids:
 
 
 class _Embedded:
-    """Ids and vectors of rows, for what looks at all of them at once."""
+    """Ids, texts and vectors of rows, for what looks at all of them at once."""
 
     def __init__(self, recipe: Recipe) -> None:
         from curation import embed
 
-        self.ids, self.seed = _Ids(), recipe.seed
+        self._ids, self._locale = _Ids(), recipe.curation.locale
         self._embed = embed.load(recipe.curation.embedding, recipe.precision)
-        self._locale = recipe.curation.locale
-        self._vectors = [self._embed([])]
+        self._said: list[pl.DataFrame] = []
+        self._user, self._reply = [self._embed([])], [self._embed([])]
 
     def check(self, row: Row) -> None:
         texts(row)
-        self.ids.check(row)
+        self._ids.check(row)
 
     def gather(self, rows: Sequence[Row]) -> None:
-        self.ids.gather(rows)
-        self._vectors.append(self._vectors_of(rows))
-
-    def _vectors_of(self, rows: Sequence[Row]) -> np.ndarray[Any, np.dtype[np.float32]]:
         from curation import embed
 
+        self._ids.gather(rows)
         user, reply = embed.said(frame(rows, self._locale))
-        both = self._embed([*user, *reply])
-        return embed.turn_vectors(both[: len(rows)], both[len(rows) :])
+        both = self._embed([*user, *reply])  # a text stands on both sides, and is embedded once
+        self._user.append(both[: len(rows)])
+        self._reply.append(both[len(rows) :])
+        self._said.append(pl.DataFrame([_told(row) for row in rows], schema=_TOLD, orient="row"))
+        self._said[-1] = self._said[-1].with_columns(pl.Series("user", user), pl.Series("reply", reply))
 
-    def sorted(self) -> tuple[pl.Series, np.ndarray[Any, np.dtype[np.float32]]]:
-        """Ids in order, and their vectors: what is found does not depend on the order of rows."""
-        ids = pl.Series("turn_id", self.ids.all, dtype=pl.String)
-        order = ids.arg_sort()
-        return ids.gather(order), np.concatenate(self._vectors)[order.to_numpy()]
+    @property
+    def ids(self) -> list[str]:
+        """Ids in the order in which they came."""
+        return self._ids.all
+
+    def sorted(self) -> tuple[pl.DataFrame, Vectors, Vectors]:
+        """Rows in order of their ids, and both vectors of each: what is found does not depend on the order of rows."""
+        empty = pl.DataFrame(schema={**_TOLD, "user": pl.String, "reply": pl.String})
+        rows = pl.concat([empty, *self._said]).with_columns(pl.Series("turn_id", self.ids, dtype=pl.String))
+        order = rows["turn_id"].arg_sort()
+        places = order.to_numpy()
+        return rows[order], np.concatenate(self._user)[places], np.concatenate(self._reply)[places]
+
+
+# What tells which of several turns survives; see `duplicates.rank`.
+_TOLD = {
+    "is_text": pl.Boolean,
+    "conversation_id": pl.String,
+    "thumb": pl.Int64,
+    "continued": pl.Boolean,
+    "history": pl.Int64,
+    "tool_calls": pl.String,
+}
+
+
+def _told(row: Row) -> tuple[Any, ...]:
+    conversation, thumb, continued = row.get("conversation_id"), row.get("thumb"), row.get("continued")
+    return (
+        row.get("text") is not None,
+        row_id(row) if conversation is None else str(conversation),
+        thumb if _is_whole(thumb) else None,
+        continued if isinstance(continued, bool) else None,
+        len(row.get("messages") or ()),
+        None if row.get("tool_calls") is None else "called",
+    )
 
 
 class Duplicates:
-    """`group`, the id of the row that survives of those that say the same, and `survives`, whether it is this one."""
+    """`group`, the id of the row that survives of those that say the same, and `survives`, whether it is this one.
 
-    reads = TEXTS
+    Texts are compared with texts, and turns with turns.
+    """
+
+    reads = (*TEXTS, "conversation_id", "thumb", "continued", "tool_calls")
     adds: ClassVar = {"group": pa.string(), "survives": pa.bool_()}
     changes = ()
 
@@ -76,14 +111,20 @@ class Duplicates:
         self.check, self.gather = self._rows.check, self._rows.gather
 
     def answers(self) -> list[Row]:
-        from curation import clusters, near_duplicates
+        from curation import duplicates
 
-        settings, seed = self._recipe.curation, self._recipe.seed
-        ids, vectors = self._rows.sorted()
-        near = clusters.assign(vectors, clusters.fit(vectors, settings.clusters.count, seed))
-        found = near_duplicates.find(ids, vectors, near, settings.near_duplicates.similarity, seed)
+        settings, seed = self._recipe.curation.near_duplicates, self._recipe.seed
+        rows, user, reply = self._rows.sorted()
+        is_text = rows["is_text"].to_numpy()
+        texts, turns = rows.filter("is_text"), rows.filter(~pl.col("is_text"))
+        found = pl.concat(
+            [
+                duplicates.find_texts(texts["turn_id"], texts["user"], user[is_text], settings, seed),
+                duplicates.find(turns, user[~is_text], reply[~is_text], settings, seed),
+            ]
+        )
         groups = dict(found.select("turn_id", "duplicate_of").iter_rows())
-        return [{"group": groups.get(id, id), "survives": id not in groups} for id in self._rows.ids.all]
+        return [{"group": groups.get(id, id), "survives": id not in groups} for id in self._rows.ids]
 
 
 class Cluster:
@@ -98,13 +139,14 @@ class Cluster:
         self.check, self.gather = self._rows.check, self._rows.gather
 
     def answers(self) -> list[Row]:
-        from curation import clusters
+        from curation import clusters, embed
 
-        ids, vectors = self._rows.sorted()
+        rows, user, reply = self._rows.sorted()
+        vectors = embed.turn_vectors(user, reply)
         count = self._recipe.curation.clusters.count
         found = clusters.assign(vectors, clusters.fit(vectors, count, self._recipe.seed))
-        by_id = dict(zip(ids, found.tolist(), strict=True))
-        return [{"cluster_id": by_id[id]} for id in self._rows.ids.all]
+        by_id = dict(zip(rows["turn_id"], found.tolist(), strict=True))
+        return [{"cluster_id": by_id[id]} for id in self._rows.ids]
 
 
 class Quotas:
