@@ -70,13 +70,11 @@ _SLAVIC = any_of(
 )
 _POST = r"(?:APO|FPO|DPO),?\s+A[AEP],?\s+\d{5}(?:-\d{4})?"
 HERE_AND_THERE = words(
-    """
-    the a an my your his her their our this that on in at of down up and or to for with from is are was were one
-    two people cars houses blocks block miles minutes hours days day times time years year months weeks more left
-    right dogs cats kids lane way street busy long new different lanes mile minute hour am pm o'clock percent
-    dollars bucks euros pounds feet meters steps games points films movies books songs episodes seasons guys girls
-    boys men women other other big small main
-    """
+    """the a an my your his her their our this that on in at of down up and or to for with from is are was were one two
+    people cars houses blocks block miles minutes hours days day times time years year months weeks more left right dogs
+    cats kids lane way street busy different lanes mile minute hour am pm o'clock percent dollars bucks euros pounds
+    feet meters steps games points films movies books songs episodes seasons guys girls boys men women other big small
+    same good bad great nice whole separate major lost little"""
 )
 UNIT = (
     r"(?:\b(?i:Apt|Apartment|Appt|Suite|Ste|Unit|Flat|Floor|Room|Rm|Bldg|Building|Depto|Dpto|Departamento|Int"
@@ -129,6 +127,9 @@ def _perhaps(pattern: str, flags: int = 0) -> tuple[re.Pattern[str], bool]:
 
 
 _I = re.IGNORECASE
+_NOT_A_ROAD = (
+    r"(?!\s(?:trips?|signs?|rage|side|works?|smart|food|art|artists?|performers?|wear|racing|races?|tests?|kill)\b)"
+)
 _YEARS = r"(?!(?:1[89]|20)\d\d\b)"
 _STREETS = [
     # 12 Long Meadow Road, 916 Cannery Row South, 12/4 Temple Tank Street
@@ -136,7 +137,7 @@ _STREETS = [
         rf"(?<![\w.,/])(?:[A-Z]-)?{NUMBER},?\s+(?:{_SIDE}\s)?(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{LOOSE}\b\.?"
         rf"(?:\s+{LOOSE}\b){{0,2}}(?:\s{_SIDE}(?!\w))?(?:\s\d{{1,4}}\b)?"
     ),
-    _sure(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w)", _I),
+    _sure(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}", _I),
     _perhaps(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){LOOSE}(?!\w)", _I),
     # 36 bis rue de la Paix
     _sure(
