@@ -27,10 +27,13 @@ _FIRM = any_of(
 )
 LOOSE = any_of(  # ordinary English words too: only with a capital, or after a lead
     """Streets? St Str Avenue Ave Av Road Rd Drive Dr Lane Ln Boulevard Blvd Way Courts? Ct Place Pl Close Circle Cir
-    Square Sq Gardens Gdns Grove Row Mews Trail Trl Terrace Ter Gateway Parkway Pkwy Parks? Heights Hts Hill Hills Coves?
-    Pass Extensions? Crescent Cres Highway Hwy Slip Bend Loop Run Walk Wharf Quay Rise View Green End Drove Yard Point
-    Ridge Crossing Landing Alley Bypass Plaza Route Path Bridge Village Valley Springs Station Mill Meadows? Island
-    Harbor Harbour Junction Creek Forest Crest Common Vale Chase Croft Mount Avenida Calle Lea Gate"""
+    Square Sq Gardens Gdns Grove Row Mews Trail Trl Terrace Ter Gateway Parkway Pkwy Parks? Heights Hts Coves? Pass
+    Extensions? Crescent Cres Highway Hwy Alley Bypass Plaza Avenida Calle"""
+)
+_RARE = any_of(  # streets end in these, too, but so do the names of all kinds of things
+    """Hills? Slip Bend Loop Run Walk Wharf Quay Rise View Green End Drove Yard Point Ridge Crossing Landing Route Path
+    Bridge Village Valley Springs Station Mills? Meadows? Islands? Harbor Harbour Junction Creek Forest Crest Common Vale
+    Chase Croft Mount Lea Gate Flats Dale Forks Manor Orchard Field Fields Glen Knoll Hollow Shores? Spur Terrace Trace"""
 )
 _SIDE = r"(?:North|South|East|West|N\.?[EW]?\.?|S\.?[EW]?\.?|E\.?|W\.?)"
 _FRENCH = any_of(
@@ -41,16 +44,16 @@ _ROMANCE = any_of(
     r"""[Cc]allej[oó]n [Aa]ndador [Pp]rivada [Cc]errada [Pp]rolongaci[oó]n [Cc]alzada [Cc]alle [Cc]/ [Aa]venida AVENIDA
     CALLE RUA VIA [Aa]vda\.? [Aa]v\. [Pp]aseo [Pp]laza [Cc]arrera [Rr][uú]a [Rr]\. [Tt]ravessa [Pp]raça [Aa]lameda
     [Ee]strada [Rr]odovia [Ll]adeira [Bb]eco [Vv]iela [Vv]ia [Vv]iale [Vv]icolo [Cc]orso [Pp]iazza [Ll]argo [Ss]trada
-    [Rr]ue Avenue [Bb]lvd\. [Bb]oulevard [Cc]ircuito [Rr]etorno [Cc]amino [Rr]onda [Tt]raves[ií]a [Pp]asaje [Rr]úa"""
+    [Rr]ue Avenue [Bb]lvd\. [Bb]oulevard [Cc]ircuito [Rr]etorno [Cc]amino [Rr]onda [Cc]ircunvalación [Dd]iagonal [Ee]je\svial [Cc]ontinuación [Aa]mpliación [Vv]iaducto [Pp]eatonal
+    [Cc]orredor [Pp]erif[ée]rico [Tt]raves[ií]a [Pp]asaje [Rr]úa"""
 )
 _STEM = any_of(
-    r"""
-    stra(?:ß|ss)e str\. gasse weg platz allee damm ufer chaussee brücke ring steig stieg graben markt berg bogen
-    hof straat laan plein gracht dijk kade singel steeg gatan vägen veien vegen vej gade gata gate katu tie kuja
-    polku stræde torv vænget vangur vegur braut väg terrasse allé backen gränd stigen stræti götu hlíð bakke allén
-    vænge strønd kaari rinne raitti utca utcza útja körút sokak sokağı caddesi
-    """
+    r"""stra(?:ß|ss)e str\. gasse weg platz allee damm ufer chaussee brücke steig straat laan plein gracht dijk kade singel
+    steeg gatan vägen veien vegen vej gade gata gate katu tie kuja polku stræde torv vænget vangur vegur braut väg
+    terrasse allé backen gränd stigen stræti götu hlíð allén vænge strønd kaari raitti utca utcza útja körút sokak
+    sokağı caddesi"""
 )
+_SOFT_STEM = any_of("ring berg hof markt bogen graben stieg stiege bakke rinne winkel grund garten kamp")
 _APART = any_of(
     r"""Stra(?:ß|ss)e Str\. Allee Platz Weg Ring Damm Ufer Chaussee terrasse kapu u\. út útja tér tere utca körút krt\.
     rkp\. rakpart fasor sétány köz sor Sokak Sok\. Sk\. Caddesi Cad\. Cd\. ulica cesta trg ulice náměstí nám\. třída
@@ -61,13 +64,11 @@ _NOT_A_STREET = any_of(  # German: prepositions lead to these as well
     Kapitel Seite Klasse Level Stock Gruppe Staffel Folge Runde Halle Gleis Alter Schnitt Top Platz Spiel Teil Band
     Durchschnitt Wert Preis Test Fall Jahrhundert Sommer Winter Herbst Frühling Semester Monat Woche"""
 )
-_SLAVIC = any_of(
-    r"""
-    \bul\. \bulica \bulitsa \baleja \bal\. \bplac \bpl\. \bJl\.? \bJalan \bJln\.? \bGg\. \bGang \bул\. \bулица
-    \bпр\. \bпроспект \bпер\. \bпереулок \bnáměstí \bnám\. \btřída \bul \bLorong \bLrg\. \bStrada \bStr\. \bOdos
-    \bΟδός \bΛεωφόρος \bBulevar
-    """
+_BEFORE = any_of(  # words for street that stand before the name
+    r"""\bul\. \bulica \bulitsa \baleja \bal\. \bplac \bpl\. \bJl\.? \bJalan \bJln\.? \bGg\. \bул\. \bулица \bпр\. \bпроспект \bпер\.
+    \bпереулок \bnáměstí \bnám\. \btřída \bLorong \bΟδός \bΛεωφόρος \bBulevar"""
 )
+_BEFORE_NAMES = any_of(r"\bGang \bStrada \bStr\. \bLrg\. \bUl \bOdos \bLeoforos \bCesta \bUlica")
 _POST = r"(?:APO|FPO|DPO),?\s+A[AEP],?\s+\d{5}(?:-\d{4})?"
 HERE_AND_THERE = words(
     """the a an my your his her their our this that on in at of down up and or to for with from is are was were one two
@@ -78,7 +79,7 @@ HERE_AND_THERE = words(
 )
 UNIT = (
     r"(?:\b(?i:Apt|Apartment|Appt|Suite|Ste|Unit|Flat|Floor|Room|Rm|Bldg|Building|Depto|Dpto|Departamento|Int"
-    r"|Interior|Piso"
+    r"|Interior|Edif|Edificio|Studio|Level|Piso"
     r"|Apto|Apartamento|Bloco|Casa|Sala|B[âa]t|B[âa]timent|Esc|Étage|Appartement|Hinterhaus|Wohnung|Whg|Tower"
     r"|Blok|Block|Wing"
     r"|Phase|Sector|Lot|Stock|Lt|Lantai|Kavling|Kav|No|Nr|RT|RW)\.?[ \t]?[#º°:]?[ \t]?(?:\d{1,5}[A-Za-z]?"
@@ -127,6 +128,7 @@ def _perhaps(pattern: str, flags: int = 0) -> tuple[re.Pattern[str], bool]:
 
 
 _I = re.IGNORECASE
+_NAME = CAP.replace(".", "")
 _NOT_A_ROAD = (
     r"(?!\s(?:trips?|signs?|rage|side|works?|smart|food|art|artists?|performers?|wear|racing|races?|tests?|kill)\b)"
 )
@@ -139,6 +141,7 @@ _STREETS = [
     ),
     _sure(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}", _I),
     _perhaps(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){LOOSE}(?!\w)", _I),
+    _perhaps(rf"(?<![\w.,/]){NUMBER},?\s+(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{_RARE}\b"),
     # 36 bis rue de la Paix
     _sure(
         rf"(?<![\w.])\d{{1,6}}(?:\s?(?:bis|ter|quater))?,?\s+{_FRENCH}\s+(?:{SMALL}){{0,3}}{WORD}(?:[ -]{CAP}){{0,3}}"
@@ -163,6 +166,7 @@ _STREETS = [
     # Hauptstraße 5a; Prinsengracht 263; Pastor-Thoden-Straße 36a; Am alten Güterbahnhof 7b
     _sure(rf"(?:{CAP}[ -]){{0,2}}\b[^\W\d_][\w\-]{{2,30}}(?i:{_STEM})\s+{NUMBER}"),
     _sure(rf"(?:{CAP}[ -]){{1,3}}(?i:{_STEM}|{_APART})\s+{NUMBER}"),
+    _perhaps(rf"(?:{CAP}[ -]){{0,2}}\b[A-ZÄÖÜ][\w\-]{{2,30}}{_SOFT_STEM}\s+{NUMBER}"),
     _sure(r"\b[^\W\d_]{3,30}\s(?:út|útja|utca|tér|u\.)\s+\d{1,4}\b", _I),
     _sure(
         r"\b(?:[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|str|gasse|gatan|vägen|veien|vegen|katu|straat"
@@ -177,8 +181,9 @@ _STREETS = [
     ),
     # ul. Miła 53; ул. Ленина, д. 5; Jl. Sudirman No. 12; Gang Kelinci II No. 8
     _sure(
-        rf"{_SLAVIC}\s+(?:[^\W\d_][\w.\-]{{0,30}},?\s+){{1,4}}(?:No\.?\s*|nr\s*|д\.\s*)?\d{{1,4}}\s?[a-zа-я]?(?!\w)", _I
+        rf"{_BEFORE}\s+(?:[^\W\d_][\w.\-]{{0,30}},?\s+){{1,4}}(?:No\.?\s*|nr\s*|д\.\s*)?\d{{1,4}}\s?[a-zа-я]?(?!\w)", _I
     ),
+    _sure(rf"{_BEFORE_NAMES}\s+(?:{CAP},?\s+){{1,4}}(?:(?:No\.?|nr\.?)\s*)?\d{{1,4}}\s?[a-z]?(?!\w)"),
     # 6750 Koskikatu 25: a number, one to four names, a number, as lists of addresses have them
     _sure(rf"(?<![\w.,$/-]){_YEARS}\d{{2,6}}\s+(?:{CAP}\s+){{1,4}}\d{{1,4}}(?![\w%:]|[.,]\d)"),
     _sure(rf"(?<![\w.,$/-])\d{{2,6}}\s+(?:{WORD}\s+){{1,4}}\d{{1,4}}(?=,?\s+(?:apt|suite)\b)", _I),
@@ -194,7 +199,8 @@ _STREETS = [
     _sure(rf"{CAP}(?:\s{CAP}){{0,2}}\s\d{{1,4}}\s?[a-z]?(?=,\s*(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{CAP})"),
     # 6 Heol y Bryn, Swansea; B-17 Shanti Enclave, New Delhi; 42, 3rd Cross, Jasmine Layout, Bengaluru
     _sure(
-        rf"(?<![\w.,$/-]){_YEARS}(?:[A-Z]-)?\d{{1,5}}[a-z]?\s{CAP}(?:\s(?:{SMALL})?{CAP}){{1,3}}(?:\s#\d{{1,5}})?(?=,\s{CAP})"
+        rf"(?<![\w.,$/-]){_YEARS}(?:[A-Z]-)?\d{{1,5}}[a-z]?\s{_NAME}(?:\s(?:{SMALL})?{_NAME}){{1,3}}(?:\s#\d{{1,5}})?(?<!s)"
+        rf"(?=,\s[A-Z]\w{{2}})"
     ),
     _sure(
         rf"(?<![\w.$/-])(?:\#\s?)?\d{{1,5}}(?:[/-]\d{{1,4}})?[A-Za-z]?,\s+\d{{1,3}}(?:st|nd|rd"
