@@ -24,7 +24,7 @@ _LEFT = re.compile(
     rf"(?:(?:{UNIT}|{CAP}(?:\s{CAP}){{0,2}}\s(?:House|Cottage|Lodge|Court|Farm|Towers|Mansions?|Hall|Asri|Indah"
     rf"|Permai)),?\s+"
     rf"|(?:Komplek|Perumahan|Perum|Apartemen)\s(?:{CAP}\s){{1,3}}|(?<![\w.])\d{{1,6}},?\s+|{CAP}\s+(?:and|&)\s+"
-    r"|(?:N|S|E|W|North|South|East|West)\.?\s+){1,3}$"
+    r"|(?i:(?:flat|studio|unit|apt|apartment|suite|house|plot|door|no|nr)\.?\s+)|(?:N|S|E|W|North|South|East|West)\.?\s+){1,3}$"
 )
 # Storgarden 52 Trajanka Forks, before a flat on the next line
 _BEFORE_UNIT = re.compile(
@@ -41,6 +41,7 @@ _HOUSE = re.compile(
     rf"|Grange|Croft|Mill)"
     rf",\s(?:{CAP}\s){{1,3}}{LOOSE}\b(?:,\s{CAP}(?:\s{CAP}){{0,2}}){{0,2}}",
 )
+_CODE_LAST = re.compile(r"(?<=[^\W\d_] )\d{4,6}$")
 _LONE = re.compile(rf"(?:{CAP}\s){{1,3}}(?:Street|Road|Avenue|Lane|Boulevard|Drive|Crescent|Terrace)\b")
 _HOUSES = (
     "Cottage,",
@@ -67,7 +68,8 @@ def addresses(text: str) -> Iterator[Found]:
     told = []
     for street in streets(text):
         start = _grown_left(text, street)
-        end, firm = grown_right(text, street.end)
+        code = _CODE_LAST.search(text, street.start + 1, street.end) is not None
+        end, firm = grown_right(text, street.end, "code" if code else "")
         led = LEAD.search(text, max(0, start - 50), start) is not None
         if led or firm or (street.sure and not (end == street.end and _is_title(text, start, end))):
             told.append(street)

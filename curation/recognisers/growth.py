@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 
-from curation.found import any_of, words
-from curation.recognisers.streets import CAP, SMALL, UNIT, WORD
+from curation.found import NOT_A_NAME, any_of, words
+from curation.recognisers.streets import CAP, SMALL, STATE_CODES, UNIT, WORD
 
+# Ústí nad Labem, Stratford upon Avon, Châlons sur Marne
+TOWN_SMALL = rf"(?:{SMALL}|(?:nad|pod|u|v|pri|ob|sur|sous|lès|en|upon|on|im|in|under|aan|op|degli|a)\s)"
 _GAP = r"[ \t>?,;\\]{0,8}(?:\n[ \t>?,]{0,8}){0,2}"
 _POSTCODE = (
-    r"(?:(?<![\w-])(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?(?:\s[A-Z]{2}(?!\w))?|\b[A-Z]{1,2}\d[A-Z\d]?(?: ?\d[A-Z]{2})?"
+    r"(?:(?<![\w-])(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?(?:\s[A-Z]{2}(?!\w))?|\b[A-Z]{1,2}\d[A-Z\d]?(?: ?\d[A-Z]{2})?|\b(?i:[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2})"
     r"|\b\d{3} \d{2}|\b[A-Z]\d[A-Z] ?\d[A-Z]\d|\b\d{3}-\d{4}|\b\d{2}-\d{3})(?![\w%:]|[.,]\d)"
 )
 _REGIONS = any_of(
@@ -42,23 +44,20 @@ _COUNTRIES = any_of(
     armenia kazakhstan
     """
 )
-_STATE_CODES = any_of(
-    """
-    AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR
-    PA RI SC SD TN TX UT VT VA WA WV WI WY DC AB BC MB NB NL NS ON PE QC SK NSW VIC QLD TAS ACT
-    """
-)
 _EMPTY = r"(?:nan|null|none|n/a)\b"  # fields that a form left empty
 _PIECE = re.compile(
     rf"(?P<gap>{_GAP}(?:\s?[-–/]\s)?)(?:(?P<unit>{UNIT})|(?P<code>{_POSTCODE})|(?P<place>\(?(?i:{_COUNTRIES}"
     rf"|{_REGIONS})(?!\w)\)?)"
-    rf"|(?P<state>(?:{_STATE_CODES}|[A-Z]{{2}}|{_EMPTY})(?!\w)\.?)"
+    rf"|(?P<state>(?:{STATE_CODES}|(?<=[/-] )[a-z]{{2}}|[A-Z]{{2}}|{_EMPTY})(?!\w)\.?)"
     rf"|(?P<town>(?:(?:Col|Fracc|Kel|Kec|Kab|Desa|Kota|St|Ste"
-    rf"|Mt)\.?\s)?\(?{CAP}\)?(?:[ ](?:{SMALL})?(?![A-Z]{{2}}\b)\(?{CAP}\)?){{0,3}})"
+    rf"|Mt)\.?\s)?\(?{CAP}\)?(?:[ ](?:{TOWN_SMALL})?(?![A-Z]{{2}}\b)\(?{CAP}\)?){{0,3}})"
     rf"|(?P<area>\d{{1,3}}(?=[ \t]{{0,3}}\n))|(?P<small>\(?(?i:{WORD})\)?))",
 )
-_NAMED_LAST = re.compile(rf"(?:^|\s)(?:(?i:{_COUNTRIES}|{_REGIONS})|{_STATE_CODES})\)?$")
+_NAMED_LAST = re.compile(rf"(?:^|\s)(?:(?i:{_COUNTRIES}|{_REGIONS})|{STATE_CODES})\)?$")
 _ENDS = re.compile(r"[ \t]*(?:$|[\n.!?,;)])")
+NOT_A_TOWN = NOT_A_NAME | words(
+    "call text come send meet see pls please k is its it's that's i i'm im my we the can could do what why"
+)
 _PRONOUNS = words("I I'm I’m Im I've I'll You He She We They It The This That And But So What When Where Is Are")
 
 
@@ -83,7 +82,7 @@ def grown_right(text: str, at: int, before: str = "") -> tuple[int, bool]:
         if kind in ("unit", "code", "place"):
             told = firm = True
         elif kind == "state":
-            known = re.fullmatch(f"{_STATE_CODES}|{_EMPTY}", piece["state"].rstrip("."))
+            known = re.fullmatch(f"{STATE_CODES}|{_EMPTY}", piece["state"].rstrip("."))
             told = bool(known) or before in ("town", "code") or bool(set(",-/\n").intersection(gap)) or _ends(text, at)
             firm = firm or bool(known)
         elif kind == "town":
@@ -96,10 +95,11 @@ def grown_right(text: str, at: int, before: str = "") -> tuple[int, bool]:
             firm = firm or named
         elif kind == "small":
             small += piece["small"].lower() not in ("in", "near")
+            told = small == 1 and before == "code" and piece["small"].lower() not in NOT_A_TOWN  # 75001 paris
             if small > 3:
                 break
         if told:
-            sure, small = at, 0
+            sure, small = at, 0 if kind != "small" else 1
         # 75001 Paris, but not 97201 Call
         before = kind if kind != "code" or before not in ("town", "state", "place", "small") else "code behind"
     return sure, firm

@@ -70,6 +70,12 @@ _BEFORE = any_of(  # words for street that stand before the name
 )
 _BEFORE_NAMES = any_of(r"\bGang \bStrada \bStr\. \bLrg\. \bUl \bOdos \bLeoforos \bCesta \bUlica")
 _POST = r"(?:APO|FPO|DPO),?\s+A[AEP],?\s+\d{5}(?:-\d{4})?"
+STATE_CODES = any_of(
+    """
+    AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR
+    PA RI SC SD TN TX UT VT VA WA WV WI WY DC AB BC MB NB NL NS ON PE QC SK NSW VIC QLD TAS ACT
+    """
+)
 HERE_AND_THERE = words(
     """the a an my your his her their our this that on in at of down up and or to for with from is are was were one two
     people cars houses blocks block miles minutes hours days day times time years year months weeks more left right dogs
@@ -98,7 +104,7 @@ _WHERE = any_of(
     (?:deliver|send|sent|ship|mail|return|post|bring|forward)(?:ed)?\s(?:(?:it|them|that|this|mine)\s)?to
     pick\sme\sup\s(?:at|from) drops?\s(?:me|you|us)\soff\sat enter\son corner\sof mor[oa]\s(?:na|no|em)
     viv[oe]\s(?:en|em|na) endereço(?:\sé)? dirección(?:\ses)? domicilio j['’]?\s?habite(?:\sau|\sà)? habite\sau
-    adresse(?:\s(?:ist|est|c['’]est))? wohn(?:e|t|en|haft)\s(?:in(?:\sder)?|am|im) tinggal\s(?:sendirian\s)?di
+    adresse(?:\s(?:ist|est|c['’]est))? wohn(?:e|t|en|haft)(?:\s(?:in|am|im|an))?(?:\sder)? tinggal\s(?:sendirian\s)?di
     rumah(?:ku|nya)?\sdi alamat(?:ku|nya)?(?:\sdi)? kirim\ske
     """
 )
@@ -128,6 +134,10 @@ def _perhaps(pattern: str, flags: int = 0) -> tuple[re.Pattern[str], bool]:
 
 
 _I = re.IGNORECASE
+_PLAIN = any_of(
+    "Street St Avenue Ave Road Rd Lane Drive Dr Boulevard Blvd Terrace Crescent Court Close Square Row Way Place"
+)
+_COMMON = r"(?!(?:and|the|my|your|i|you|for|to|is|are|of|in|on|at|with|from|people|times|or|but|it|we|they)\b)"
 _NAME = CAP.replace(".", "")
 _NOT_A_ROAD = (
     r"(?!\s(?:trips?|signs?|rage|side|works?|smart|food|art|artists?|performers?|wear|racing|races?|tests?|kill)\b)"
@@ -139,9 +149,18 @@ _STREETS = [
         rf"(?<![\w.,/])(?:[A-Z]-)?{NUMBER},?\s+(?:{_SIDE}\s)?(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{LOOSE}\b\.?"
         rf"(?:\s+{LOOSE}\b){{0,2}}(?:\s{_SIDE}(?!\w))?(?:\s\d{{1,4}}\b)?"
     ),
-    _sure(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}", _I),
+    _sure(
+        rf"(?<![\w.,/])\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}",
+        _I,
+    ),
     _perhaps(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){LOOSE}(?!\w)", _I),
     _perhaps(rf"(?<![\w.,/]){NUMBER},?\s+(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{_RARE}\b"),
+    # 323 evans lake martinberg ks 09038; 54 booth ferry jonesburgh m0 6ax
+    _sure(
+        rf"(?<![\w.,$€£])\d{{1,5}}(?:[/-]\d{{1,4}})?[a-z]?,?\s(?:{_COMMON}{WORD},?\s){{1,6}}"
+        rf"(?:{STATE_CODES},?\s\d{{5}}(?:-\d{{4}})?|[a-z]{{1,2}}\d[a-z\d]?\s?\d[a-z]{{2}})(?!\w)",
+        _I,
+    ),
     # 36 bis rue de la Paix
     _sure(
         rf"(?<![\w.])\d{{1,6}}(?:\s?(?:bis|ter|quater))?,?\s+{_FRENCH}\s+(?:{SMALL}){{0,3}}{WORD}(?:[ -]{CAP}){{0,3}}"
@@ -154,7 +173,8 @@ _STREETS = [
         rf"(?:[Nn][º°o.]{{1,2}}\s*)?{NUMBER}(?:\s\d{{1,4}}\b)?"
     ),
     _sure(
-        r"\b(?:calle|rua|rúa|avenida|av|viale|piazza|paseo|travessa|alameda|calzada|privada|callej[oó]n)\.?\s+"
+        r"\b(?:calle|rua|rúa|avenida|av|viale|piazza|paseo|travessa|alameda|calzada|privada|callej[oó]n|retorno|cerrada|circuito|blvd"
+        r"|pasaje|prolongaci[oó]n|estrada|ladeira|pra[çc]a|rodovia|jalan|jln|jl|gg)\.?\s+"
         rf"(?:{WORD}\s+){{0,3}}{WORD},?\s+(?:n[º°o.]{{1,2}}\s*)?\d{{1,5}}\b",
         _I,
     ),
@@ -167,7 +187,7 @@ _STREETS = [
     _sure(rf"(?:{CAP}[ -]){{0,2}}\b[^\W\d_][\w\-]{{2,30}}(?i:{_STEM})\s+{NUMBER}"),
     _sure(rf"(?:{CAP}[ -]){{1,3}}(?i:{_STEM}|{_APART})\s+{NUMBER}"),
     _perhaps(rf"(?:{CAP}[ -]){{0,2}}\b[A-ZÄÖÜ][\w\-]{{2,30}}{_SOFT_STEM}\s+{NUMBER}"),
-    _sure(r"\b[^\W\d_]{3,30}\s(?:út|útja|utca|tér|u\.)\s+\d{1,4}\b", _I),
+    _sure(rf"(?:{CAP}\s)?\b[^\W\d_]{{3,30}}\s(?:út|útja|utca|tér|u\.)\s+\d{{1,4}}\b", _I),
     _sure(
         r"\b(?:[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|str|gasse|gatan|vägen|veien|vegen|katu|straat"
         r"|gracht)\.?"
@@ -235,11 +255,13 @@ _STREETS = [
     _sure(rf"\b(?:PSC|Unit|CMR)\s\d{{1,6}},?\s+Box\s\d{{1,6}}(?:,?\s+{_POST})?", _I),
     _sure(r"\b(?:Apt|Apartment|Suite|Ste|Flat)\.?\s?#?(?:\d{1,5}[A-Za-z]?|[A-Z]\d{0,3})(?!\w)(?<![a-z])", _I),
 ]
-_LED = re.compile(  # where somebody says that an address follows, a number and names are enough
-    rf"(?:[A-Z]-)?\d{{1,6}}[a-zA-Z]?,?\s+{CAP}(?:\s{CAP}){{0,3}}"
-    rf"|(?:the )?(?:(?:north|south|east"
-    rf"|west) side of )?(?:{SMALL})?{CAP}(?:\s(?:{SMALL})?{CAP}){{0,3}}\s\d{{1,5}}[a-z]?(?![\w:%])"
-    rf"|\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{0,2}}{WORD})(?=\s*(?:$|[.,!?\n)]|and\b|but\b|in\b|if\b))",
+_LED = re.compile(  # where somebody says that an address follows, a number and names are enough, or a street
+    rf"(?:[A-Z]-)?\d{{1,6}}(?:[/-]\d{{1,4}})?[a-zA-Z]?,?\s+{CAP}(?:\s{CAP}){{0,3}}"
+    rf"|(?:the )?(?:(?:north|south|east|west) side of )?(?:{SMALL})?{CAP}(?:\s(?:{SMALL})?{CAP}){{0,3}},?\s\d{{1,5}}(?:[/-]\d{{1,4}})?"
+    r"[a-z]?(?![\w:%])"
+    rf"|(?:{_FRENCH}|{_ROMANCE}|{_BEFORE_NAMES}|{_BEFORE})\s+(?:{SMALL}){{0,2}}{CAP}(?:[ -](?:{SMALL})?{CAP}){{0,3}}"
+    rf"|(?:{CAP}\s){{1,3}}{_PLAIN}\b"
+    rf"|\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{0,2}}{WORD})(?=\s*(?:$|[.,!?\n)]|and\b|but\b|in\b|if\b|\d{{5,6}}\b))",
 )
 _LEADS = re.compile(
     r"\b(?:at|to|on|is|are|in|em|na|no|en|au|der|am|im|di|by|from|address|addresses|adresse|endereço|dirección"
