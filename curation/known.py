@@ -17,6 +17,7 @@ from curation.people import PARTICLES, TITLES, TOKEN, UNSPACED, People, fold, na
 from curation.placeholders import NUMBERS, PERSON, compared
 
 SURE = 0.85  # score from which a single word that the finder calls a name is looked for elsewhere
+LONGEST_GAP = 8  # characters between two words of the same name or address
 SHORTEST_NUMBER = 5  # digits; a house number alone is nobody's
 
 Where = Literal["anywhere", "capital", "as a name"]
@@ -31,7 +32,7 @@ class _Entry(NamedTuple):
 
 _NUMBER = re.compile(r"\d+(?:[^\S\n]?[().\-\u2010-\u2015/\s]{0,2}\d+)*")
 _DIGITS = re.compile(r"\d+")
-_SHORT_GAP = re.compile(r"[^\w]{0,8}")
+_IN_A_NAME = re.compile(r"[\s.'’-]*")
 _STARTS = re.compile(r"(?:^|[.!?…:;\n\"“”«»*(\[\-–—>|])\s*$")
 _GREETED = re.compile(
     r"(?:hi|hey|hello|dear|thanks|bye|oh|hallo|liebe|lieber|hola|querida|querido|oi|olá|salut|coucou|cher|chère|ciao"
@@ -66,6 +67,7 @@ class Known:
         self._index: defaultdict[str, dict[tuple[str, ...], _Entry]] = defaultdict(dict)
         self._unspaced: set[str] = set()
         self._numbers: dict[str, str] = {}
+        self._identities: dict[tuple[str, str], str] = {}
         self._addresses = sorted(
             {compared(kind, shown) for kind, shown in others if kind == "STREET_ADDRESS"}, key=lambda a: (-len(a), a)
         )
@@ -87,7 +89,7 @@ class Known:
         if len(parts) > 1 and not self.own.issuperset(parts):
             self._add(_Entry(tokens, PERSON, "anywhere"))
         for word in parts:
-            if word in self.own or word in NOT_A_NAME:
+            if word in self.own:
                 continue
             if UNSPACED.search(word):
                 if len(word) > 1:
@@ -116,6 +118,11 @@ class Known:
 
     def identity(self, kind: str, shown: str) -> str:
         """What a mention is compared by: the same for the same person, number or address."""
+        if (kind, shown) not in self._identities:
+            self._identities[kind, shown] = self._identity(kind, shown)
+        return self._identities[kind, shown]
+
+    def _identity(self, kind: str, shown: str) -> str:
         if kind == PERSON:
             return self.people.person(shown)
         plain = compared(kind, shown)
@@ -151,7 +158,7 @@ class Known:
                 if not entries:
                     continue
                 for entry in sorted(entries.values(), key=lambda e: -len(e.tokens)):
-                    end = _end(entry.tokens, tokens, at, folded)
+                    end = _end(entry, tokens, at, folded)
                     if end and self._stands(entry.where, text, *original(start, end)):
                         yield *original(start, end), entry.type
                         break
@@ -183,14 +190,18 @@ class Known:
                         yield Found(start, end, kind, 0.5, "known")
 
 
-def _end(wanted: tuple[str, ...], tokens: Sequence[tuple[str, int, int]], at: int, folded: str) -> int | None:
-    """Where known tokens end that begin at a place, or None where something else stands."""
-    if at + len(wanted) > len(tokens):
+def _end(entry: _Entry, tokens: Sequence[tuple[str, int, int]], at: int, folded: str) -> int | None:
+    """Where a known thing ends whose first word is at a place, or None where something else stands."""
+    if at + len(entry.tokens) > len(tokens):
         return None
-    for token, (found, start, _), before in zip(wanted[1:], tokens[at + 1 :], tokens[at:], strict=False):
-        if token != found or start - before[2] > 8:
+    for place, token in enumerate(entry.tokens[1:], at + 1):
+        found, start, _ = tokens[place]
+        before = tokens[place - 1][2]
+        if token != found or start - before > LONGEST_GAP:
             return None
-    return tokens[at + len(wanted) - 1][2]
+        if entry.type == PERSON and not _IN_A_NAME.fullmatch(folded, before, start):
+            return None
+    return tokens[at + len(entry.tokens) - 1][2]
 
 
 def is_ordinary(word: str) -> bool:
@@ -209,10 +220,9 @@ def joined(text: str, hits: Iterable[Found], known: Known) -> list[Found]:
         if last and last.type == hit.type == PERSON and hit.start - last.end < 20:
             gap = text[last.end : hit.start]
             between = all(word in PARTICLES for word in TOKEN.findall(fold(gap)[0]))
-            alike = known.identity(PERSON, text[last.start : last.end]) == known.identity(
-                PERSON, text[hit.start : hit.end]
-            )
-            if between and alike and re.fullmatch(r"[\w \t'’-]*", gap):
+            names = (text[last.start : last.end], text[hit.start : hit.end])
+            alike = known.identity(PERSON, names[0]) == known.identity(PERSON, names[1])
+            if alike and between and re.fullmatch(r"[\w \t'’-]*", gap):
                 result[-1] = last._replace(end=hit.end)
                 continue
         result.append(hit)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -219,8 +220,12 @@ Replacer = Callable[[Mention, str], str]
 
 def _replacer(located: Located, key: bytes, replace: str) -> Replacer:
     """What stands in the place of a mention."""
-    id = located.conversation.id
-    return lambda mention, shown: placeholder(key, id, mention.found.type, mention.identity)
+
+    @cache
+    def of(kind: str, identity: str) -> str:
+        return placeholder(key, located.conversation.id, kind, identity)
+
+    return lambda mention, shown: of(mention.found.type, mention.identity)
 
 
 def _replace(text: str, mentions: Sequence[Mention], new: Replacer) -> str:
