@@ -58,14 +58,18 @@ def main() -> None:
     words.update(FAMOUS.split())
     lines = []
     for word in sorted(words):
-        english, foreign = (given[where].get(word, 0.0) + SURNAME * surname[where].get(word, 0.0) for where in ("en", "other"))
+        english, foreign = (
+            given[where].get(word, 0.0) + SURNAME * surname[where].get(word, 0.0) for where in ("en", "other")
+        )
         proper = _capital(word, en) > 3 * en.get(word, UNSEEN)
         if not english + foreign and word not in FAMOUS.split():
             lines.append(f"{word}\t{'p' if proper else 'o'}")
             continue
         values = [*odds(word, english + foreign / 20, en)]
         # Another language has to find a word ordinary only once.
-        values += [min(each) for each in zip(*(odds(word, english / 5 + foreign, table) for table in others), strict=True)]
+        values += [
+            min(each) for each in zip(*(odds(word, english / 5 + foreign, table) for table in others), strict=True)
+        ]
         if word in lorem:
             values[4:] = [min(-2.0, value) for value in values[4:]]
         if word in FAMOUS.split():
@@ -137,11 +141,11 @@ def people() -> tuple[Shares, Shares]:
         if relation == "has_nickname" and len(nick) > 2:
             short[nick] += given["en"].get(name, 0.0) / 10
     add(given["en"], short, 1.0)
-    for target in (*given.values(), *surname.values()):
-        for word in list(target):
+    for shares in (*given.values(), *surname.values()):
+        for word in list(shares):
             plain = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
             if plain != word:
-                target[plain] = max(target.get(plain, 0.0), target[word] / 3)
+                shares[plain] = max(shares.get(plain, 0.0), shares[word] / 3)
     return given, surname
 
 
