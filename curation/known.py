@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from curation.found import INTRODUCED, NOT_A_NAME, Found, words
-from curation.people import PARTICLES, TITLES, TOKEN, UNSPACED, People, fold, name_words, undrawn
+from curation.finder import UNREADABLE
+from curation.found import INTRODUCED, NOT_A_NAME, Found
+from curation.people import PARTICLES, TOKEN, UNSPACED, People, fold, name_words, undrawn
 from curation.placeholders import NUMBERS, PERSON, compared
+from curation.recognisers.names import table
 
 SURE = 0.85  # score from which a single word that the finder calls a name is looked for elsewhere
 LONGEST_GAP = 8  # characters between two words of the same name or address
@@ -48,12 +50,15 @@ class Known:
     Args:
         found: Findings by text.
         own: Words that belong to the persona and stay, as `people.fold` has them.
-        capitals_tell: Whether a capital inside a sentence tells a name from a word; not so in German.
+        languages: ISO 639-1 codes of the conversation.
     """
 
-    def __init__(self, found: Mapping[str, Sequence[Found]], own: frozenset[str], capitals_tell: bool = True) -> None:
+    def __init__(
+        self, found: Mapping[str, Sequence[Found]], own: frozenset[str], languages: Collection[str] = ("en",)
+    ) -> None:
         self.own = own
-        self._capitals_tell = capitals_tell
+        self._languages = languages
+        self._capitals_tell = "de" not in languages  # there every noun has one
         mentions: dict[str, float] = {}
         others: set[tuple[str, str]] = set()
         for text, hits in found.items():
@@ -61,7 +66,7 @@ class Known:
                 shown = text[hit.start : hit.end]
                 if hit.type == PERSON:
                     mentions[shown] = max(hit.score, mentions.get(shown, 0.0))
-                else:
+                elif hit.type != UNREADABLE:
                     others.add((hit.type, shown))
         self.people = People(mentions)
         self._index: defaultdict[str, dict[tuple[str, ...], _Entry]] = defaultdict(dict)
@@ -94,7 +99,7 @@ class Known:
             if UNSPACED.search(word):
                 if len(word) > 1:
                     self._unspaced.add(word)
-            elif len(word) < 3 or is_ordinary(word):
+            elif len(word) < 3 or is_ordinary(word, self._languages, told=score >= INTRODUCED):
                 self._add(_Entry((word,), PERSON, "as a name"))
             else:
                 sure = len(parts) > 1 or score >= INTRODUCED
@@ -107,7 +112,7 @@ class Known:
         tokens = tuple(TOKEN.findall(fold(shown)[0]))
         letters = sum(map(len, tokens))
         telling = bool(digits) or len(tokens) > 1 or "_" in shown
-        if letters >= (4 if telling else 5) and (telling or not is_ordinary(tokens[0])):
+        if letters >= (4 if telling else 5) and (telling or not is_ordinary(tokens[0], self._languages)):
             self._add(_Entry(tokens, kind, "anywhere"))
 
     def _add(self, entry: _Entry) -> None:
@@ -204,12 +209,23 @@ def _end(entry: _Entry, tokens: Sequence[tuple[str, int, int]], at: int, folded:
     return tokens[at + len(entry.tokens) - 1][2]
 
 
-def is_ordinary(word: str) -> bool:
-    """Whether a word, folded, is also used as no name: it is masked only where it stands as one."""
-    return word in NOT_A_NAME or word in PARTICLES or word in TITLES or word in _ALSO_WORDS
+def is_ordinary(word: str, languages: Collection[str], told: bool = False) -> bool:
+    """Whether a word is also used as no name: then it is masked only where it stands as one.
 
+    The table of names knows how much more often a word is a name than not, in log-odds. Where its owner gave the name,
+    only words that are hardly ever one are spared.
 
-_ALSO_WORDS = words("will mark rose grace hope may june joy faith bill art rich frank sue dean angel summer dawn")
+    Args:
+        word: Folded.
+        languages: ISO 639-1 codes of the conversation.
+        told: Whether its owner gave it as a name.
+    """
+    row = table()[word]
+    if word in NOT_A_NAME or row is None:
+        return word in NOT_A_NAME
+    return ("en" in languages and row.english.lower < (-30 if told else -10)) or (
+        any(language != "en" for language in languages) and row.other.any_case < (-35 if told else -10)
+    )
 
 
 def joined(text: str, hits: Iterable[Found], known: Known) -> list[Found]:

@@ -20,12 +20,13 @@ class Listed:
     """Finds what the recognisers find, and names of a list, with a score each, in texts it is told to tag."""
 
     language = "en"
+    languages = frozenset(["en"])
 
     def __init__(self, **names: float) -> None:
         self.names = names
         self.asked: list[str] = []
 
-    def __call__(self, texts: Sequence[str], tag: Sequence[bool]) -> list[list[Found]]:
+    def __call__(self, texts: Sequence[str], tag: Sequence[bool], english: Sequence[bool]) -> list[list[Found]]:
         self.asked += texts
         return [self._found(text, yes) for text, yes in zip(texts, tag, strict=True)]
 

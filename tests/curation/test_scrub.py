@@ -175,7 +175,7 @@ def test_the_english_tagger_is_silent_in_other_languages(find: Finder) -> None:
     asked: list[bool] = []
 
     class Listening(Listed):
-        def __call__(self, texts: Any, tag: Any) -> list[list[Found]]:
+        def __call__(self, texts: Any, tag: Any, english: Any) -> list[list[Found]]:
             asked.extend(tag)
             return [[] for _ in texts]
 
@@ -258,7 +258,7 @@ def test_a_long_message_and_a_long_conversation_are_quick() -> None:
 
 def test_an_error_tells_no_text() -> None:
     class Failing(Listed):
-        def __call__(self, texts: Any, tag: Any) -> list[list[Found]]:
+        def __call__(self, texts: Any, tag: Any, english: Any) -> list[list[Found]]:
             raise ValueError("no")
 
     with pytest.raises(ValueError, match=r"^no$"):
