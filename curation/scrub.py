@@ -120,13 +120,12 @@ def located(all: Sequence[Conversation], find: Finder, personas: Mapping[str, Pe
     wanted = list(dict.fromkeys(asked(one, text) for one in all for text in (*one.prompts, *_texts(one))))
     found = dict(zip(wanted, find(*map(list, zip(*wanted, strict=True))), strict=True)) if wanted else {}
     for one in all:
+        of_prompts = [(prompt, found[asked(one, prompt)]) for prompt in one.prompts]
         own = frozenset(
             word
-            for prompt in one.prompts or ("",)
-            for id in one.personas
-            for word in _own_names(
-                personas.get(id), prompt, found.get((prompt, tagged(one, prompt)), []) if prompt else []
-            )
+            for persona_id in one.personas
+            for prompt, hits_ in of_prompts or [("", [])]
+            for word in _own_names(personas.get(persona_id), prompt, hits_)
         )
         hits = {
             text: [hit for hit in _settled(text, found[asked(one, text)]) if not _is_own(text, hit, own)]
