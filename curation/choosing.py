@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-from curation import clusters, near_duplicates, select
+from curation import clusters, duplicates, select
 from curation.outcomes import Outcomes
 from curation.quotas import Plan
 from schemas.problems import Problem
 from schemas.recipe import Curation
 from schemas.stage import Advance
 
+KINDS = {"exact": "exact duplicate", "embedding": "near-duplicate", "minhash": "near-duplicate of a long text"}
 STEPS = ("cluster", "near-duplicates", "quotas")
 
 
@@ -45,21 +46,19 @@ def choose(judged: Outcomes, settings: Curation, seed: int, advance: Advance) ->
         seed: The recipe's seed.
         advance: Told which step it is.
     """
-    turns, vectors, count = judged.rows, judged.vectors, judged.rows.height
+    turns, count = judged.rows, judged.rows.height
     advance(count, count, "clusters")
-    centres = clusters.fit(vectors, settings.clusters.count, seed)
-    turns = turns.with_columns(cluster_id=pl.Series(clusters.assign(vectors, centres), dtype=pl.Int32))
+    centres = clusters.fit(judged.both, settings.clusters.count, seed)
+    turns = turns.with_columns(cluster_id=pl.Series(clusters.assign(judged.both, centres), dtype=pl.Int32))
     turns = turns.join(_difficulty(settings), on="turn_id", how="left", maintain_order="left")
-    advance(count, count, "near-duplicates")
-    alike = near_duplicates.find(
-        turns["turn_id"], vectors, turns["cluster_id"].to_numpy(), settings.near_duplicates.similarity, seed
-    )
+    advance(count, count, "duplicates")
+    alike = duplicates.find(turns, judged.user, judged.reply, settings.near_duplicates, seed)
     left = turns.join(alike, on="turn_id", how="anti", maintain_order="left")
     advance(count, count, "quotas")
     choice = select.choose(left, settings.quotas, seed)
     gone = pl.concat(
         [
-            alike.select("turn_id", stage=pl.lit("near-duplicates"), reason=pl.lit("near-duplicate")),
+            alike.select("turn_id", stage=pl.lit("near-duplicates"), reason=pl.col("kind").replace_strict(KINDS)),
             choice.dropped.select("turn_id", stage=pl.lit("quotas"), reason="reason"),
         ]
     )

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from curation.found import INTRODUCED, NOT_A_NAME, Found, words
-from curation.people import PARTICLES, TITLES, TOKEN, UNSPACED, People, fold, name_words, undrawn
+from curation.finder import UNREADABLE
+from curation.found import INTRODUCED, NOT_A_NAME, Found
+from curation.people import PARTICLES, TOKEN, UNSPACED, People, fold, name_words, undrawn
 from curation.placeholders import NUMBERS, PERSON, compared
+from curation.recognisers.names import table
 
 SURE = 0.85  # score from which a single word that the finder calls a name is looked for elsewhere
+LONGEST_GAP = 8  # characters between two words of the same name or address
 SHORTEST_NUMBER = 5  # digits; a house number alone is nobody's
 
 Where = Literal["anywhere", "capital", "as a name"]
@@ -31,7 +34,7 @@ class _Entry(NamedTuple):
 
 _NUMBER = re.compile(r"\d+(?:[^\S\n]?[().\-\u2010-\u2015/\s]{0,2}\d+)*")
 _DIGITS = re.compile(r"\d+")
-_SHORT_GAP = re.compile(r"[^\w]{0,8}")
+_IN_A_NAME = re.compile(r"[\s.'’-]*")
 _STARTS = re.compile(r"(?:^|[.!?…:;\n\"“”«»*(\[\-–—>|])\s*$")
 _GREETED = re.compile(
     r"(?:hi|hey|hello|dear|thanks|bye|oh|hallo|liebe|lieber|hola|querida|querido|oi|olá|salut|coucou|cher|chère|ciao"
@@ -47,12 +50,15 @@ class Known:
     Args:
         found: Findings by text.
         own: Words that belong to the persona and stay, as `people.fold` has them.
-        capitals_tell: Whether a capital inside a sentence tells a name from a word; not so in German.
+        languages: ISO 639-1 codes of the conversation.
     """
 
-    def __init__(self, found: Mapping[str, Sequence[Found]], own: frozenset[str], capitals_tell: bool = True) -> None:
+    def __init__(
+        self, found: Mapping[str, Sequence[Found]], own: frozenset[str], languages: Collection[str] = ("en",)
+    ) -> None:
         self.own = own
-        self._capitals_tell = capitals_tell
+        self._languages = languages
+        self._capitals_tell = "de" not in languages  # there every noun has one
         mentions: dict[str, float] = {}
         others: set[tuple[str, str]] = set()
         for text, hits in found.items():
@@ -60,12 +66,13 @@ class Known:
                 shown = text[hit.start : hit.end]
                 if hit.type == PERSON:
                     mentions[shown] = max(hit.score, mentions.get(shown, 0.0))
-                else:
+                elif hit.type != UNREADABLE:
                     others.add((hit.type, shown))
         self.people = People(mentions)
         self._index: defaultdict[str, dict[tuple[str, ...], _Entry]] = defaultdict(dict)
         self._unspaced: set[str] = set()
         self._numbers: dict[str, str] = {}
+        self._identities: dict[tuple[str, str], str] = {}
         self._addresses = sorted(
             {compared(kind, shown) for kind, shown in others if kind == "STREET_ADDRESS"}, key=lambda a: (-len(a), a)
         )
@@ -87,12 +94,12 @@ class Known:
         if len(parts) > 1 and not self.own.issuperset(parts):
             self._add(_Entry(tokens, PERSON, "anywhere"))
         for word in parts:
-            if word in self.own or word in NOT_A_NAME:
+            if word in self.own:
                 continue
             if UNSPACED.search(word):
                 if len(word) > 1:
                     self._unspaced.add(word)
-            elif len(word) < 3 or is_ordinary(word):
+            elif len(word) < 3 or is_ordinary(word, self._languages, told=score >= INTRODUCED):
                 self._add(_Entry((word,), PERSON, "as a name"))
             else:
                 sure = len(parts) > 1 or score >= INTRODUCED
@@ -105,7 +112,7 @@ class Known:
         tokens = tuple(TOKEN.findall(fold(shown)[0]))
         letters = sum(map(len, tokens))
         telling = bool(digits) or len(tokens) > 1 or "_" in shown
-        if letters >= (4 if telling else 5) and (telling or not is_ordinary(tokens[0])):
+        if letters >= (4 if telling else 5) and (telling or not is_ordinary(tokens[0], self._languages)):
             self._add(_Entry(tokens, kind, "anywhere"))
 
     def _add(self, entry: _Entry) -> None:
@@ -116,6 +123,11 @@ class Known:
 
     def identity(self, kind: str, shown: str) -> str:
         """What a mention is compared by: the same for the same person, number or address."""
+        if (kind, shown) not in self._identities:
+            self._identities[kind, shown] = self._identity(kind, shown)
+        return self._identities[kind, shown]
+
+    def _identity(self, kind: str, shown: str) -> str:
         if kind == PERSON:
             return self.people.person(shown)
         plain = compared(kind, shown)
@@ -151,7 +163,7 @@ class Known:
                 if not entries:
                     continue
                 for entry in sorted(entries.values(), key=lambda e: -len(e.tokens)):
-                    end = _end(entry.tokens, tokens, at, folded)
+                    end = _end(entry, tokens, at, folded)
                     if end and self._stands(entry.where, text, *original(start, end)):
                         yield *original(start, end), entry.type
                         break
@@ -183,22 +195,37 @@ class Known:
                         yield Found(start, end, kind, 0.5, "known")
 
 
-def _end(wanted: tuple[str, ...], tokens: Sequence[tuple[str, int, int]], at: int, folded: str) -> int | None:
-    """Where known tokens end that begin at a place, or None where something else stands."""
-    if at + len(wanted) > len(tokens):
+def _end(entry: _Entry, tokens: Sequence[tuple[str, int, int]], at: int, folded: str) -> int | None:
+    """Where a known thing ends whose first word is at a place, or None where something else stands."""
+    if at + len(entry.tokens) > len(tokens):
         return None
-    for token, (found, start, _), before in zip(wanted[1:], tokens[at + 1 :], tokens[at:], strict=False):
-        if token != found or start - before[2] > 8:
+    for place, token in enumerate(entry.tokens[1:], at + 1):
+        found, start, _ = tokens[place]
+        before = tokens[place - 1][2]
+        if token != found or start - before > LONGEST_GAP:
             return None
-    return tokens[at + len(wanted) - 1][2]
+        if entry.type == PERSON and not _IN_A_NAME.fullmatch(folded, before, start):
+            return None
+    return tokens[at + len(entry.tokens) - 1][2]
 
 
-def is_ordinary(word: str) -> bool:
-    """Whether a word, folded, is also used as no name: it is masked only where it stands as one."""
-    return word in NOT_A_NAME or word in PARTICLES or word in TITLES or word in _ALSO_WORDS
+def is_ordinary(word: str, languages: Collection[str], told: bool = False) -> bool:
+    """Whether a word is also used as no name: then it is masked only where it stands as one.
 
+    The table of names knows how much more often a word is a name than not, in log-odds. Where its owner gave the name,
+    only words that are hardly ever one are spared.
 
-_ALSO_WORDS = words("will mark rose grace hope may june joy faith bill art rich frank sue dean angel summer dawn")
+    Args:
+        word: Folded.
+        languages: ISO 639-1 codes of the conversation.
+        told: Whether its owner gave it as a name.
+    """
+    row = table()[word]
+    if word in NOT_A_NAME or row is None:
+        return word in NOT_A_NAME
+    return ("en" in languages and row.english.lower < (-30 if told else -10)) or (
+        any(language != "en" for language in languages) and row.other.any_case < (-35 if told else -10)
+    )
 
 
 def joined(text: str, hits: Iterable[Found], known: Known) -> list[Found]:
@@ -209,10 +236,9 @@ def joined(text: str, hits: Iterable[Found], known: Known) -> list[Found]:
         if last and last.type == hit.type == PERSON and hit.start - last.end < 20:
             gap = text[last.end : hit.start]
             between = all(word in PARTICLES for word in TOKEN.findall(fold(gap)[0]))
-            alike = known.identity(PERSON, text[last.start : last.end]) == known.identity(
-                PERSON, text[hit.start : hit.end]
-            )
-            if between and alike and re.fullmatch(r"[\w \t'’-]*", gap):
+            names = (text[last.start : last.end], text[hit.start : hit.end])
+            alike = known.identity(PERSON, names[0]) == known.identity(PERSON, names[1])
+            if alike and between and re.fullmatch(r"[\w \t'’-]*", gap):
                 result[-1] = last._replace(end=hit.end)
                 continue
         result.append(hit)

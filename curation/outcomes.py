@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,10 @@ from schemas.turns import CuratedTurn
 
 # What the steps after this one look at, for all turns at once.
 SMALL = ("turn_id", "conversation_id", "persona_id", "locale", "turn_index", "continued", "thumb", "bucket", "row_key")
+VECTORS = ("user", "reply", "both")
 COLUMNS = {"scrub": ("pii",), "embed": (), "safety": ("safety",), "language": ("language",)}
+
+Vectors = npt.NDArray[Any]  # float16
 
 
 class Outcomes(NamedTuple):
@@ -33,8 +36,10 @@ class Outcomes(NamedTuple):
     Attributes:
         directory: A file of rows for each bucket: columns of a turn but for its text, `row_key`, `content`, `language`,
             `review` (whether people are to look at it), `stage` and `reason` (null where it stays).
-        rows: `SMALL` columns of the turns that stay, in order of `turn_id`.
-        vectors: float32 [n, d], of the same turns in the same order.
+        rows: `SMALL` columns of the turns that stay, in order of `turn_id`; `user`, `reply`, `history` and `tool_calls`
+            as `duplicates.find` wants them.
+        user, reply, both: float16 [n, d] on disk, of the same turns in the same order: vectors of the user's message,
+            of the reply and of the turn. Half precision is exact enough to compare and halves the disk.
         counts: `in`, `kept`, `dropped` and `quarantined` by step, from `validate` on.
         pii: Pieces of personal data masked in last messages and replies, by type.
         languages: Turns by language.
@@ -43,7 +48,9 @@ class Outcomes(NamedTuple):
 
     directory: Path
     rows: pl.DataFrame
-    vectors: npt.NDArray[np.float32]
+    user: Vectors
+    reply: Vectors
+    both: Vectors
     counts: dict[str, Counter[str]]
     pii: Counter[str]
     languages: Counter[str]
@@ -104,11 +111,12 @@ def judge(work: Path, read: Intake, surplus: pl.DataFrame, plan: Plan, store: St
         live = rows.filter(pl.col("stage").is_null())
         if live.height:
             vectors.append(_save_vectors(work, bucket, live["row_key"], plan, store))
-            small.append(live.select(SMALL))
+            small.append(_with_texts(live.select(SMALL), bucket, plan, store))
         write_private(work / f"{bucket:05}.parquet", rows.drop("pii", "safety"))
     kept = pl.concat(small) if small else _no_rows()
     order = kept["turn_id"].arg_sort()
-    return Outcomes(work, kept[order], _joined(work / "vectors", vectors, order), counts, pii, languages, quarantined)
+    user, reply, both = (_joined(work, name, vectors, order) for name in VECTORS)
+    return Outcomes(work, kept[order], user, reply, both, counts, pii, languages, quarantined)
 
 
 def _let_go(rows: pl.DataFrame, stage: str, why: pl.Expr, counts: Counter[str], failed: int) -> pl.DataFrame:
@@ -124,32 +132,46 @@ def _let_go(rows: pl.DataFrame, stage: str, why: pl.Expr, counts: Counter[str], 
     return rows
 
 
-def _save_vectors(work: Path, bucket: int, keys: pl.Series, plan: Plan, store: Store) -> Path:
-    """A turn's vector is its two messages' sum, of length 1; on disk, in the order of the keys."""
+def _with_texts(rows: pl.DataFrame, bucket: int, plan: Plan, store: Store) -> pl.DataFrame:
+    found = store.read(plan.names["scrub"], [bucket], rows["row_key"])
+    joined = rows.join(found, on="row_key", how="left", maintain_order="left")  # type: ignore[arg-type]
+    user, reply = embed.said(joined)
+    return rows.with_columns(
+        pl.Series("user", user, dtype=pl.String),
+        pl.Series("reply", reply, dtype=pl.String),
+        history=joined["messages"].list.len().cast(pl.Int64),
+        tool_calls=joined.select(pl.when(pl.col("tool_calls").is_not_null()).then(pl.lit(True))).to_series(),
+    )
+
+
+def _save_vectors(work: Path, bucket: int, keys: pl.Series, plan: Plan, store: Store) -> int:
+    """Vectors of a bucket on disk, in the order of the keys; the number of the bucket."""
     found = store.read(plan.names["embed"], [bucket], keys)
     ordered = keys.to_frame().join(found, on="row_key", how="left", maintain_order="left")  # type: ignore[arg-type]
-    path = work / f"{bucket:05}.npy"
-    np.save(path, embed.turn_vectors(ordered["user_vector"].to_numpy(), ordered["reply_vector"].to_numpy()))
-    return path
+    user, reply = ordered["user_vector"].to_numpy(), ordered["reply_vector"].to_numpy()
+    for name, part in zip(VECTORS, (user, reply, embed.turn_vectors(user, reply)), strict=True):
+        np.save(work / f"{bucket:05}-{name}.npy", part.astype(np.float16))
+    return bucket
 
 
-def _joined(path: Path, parts: list[Path], order: pl.Series) -> npt.NDArray[np.float32]:
+def _joined(work: Path, name: str, buckets: list[int], order: pl.Series) -> Vectors:
     """Vectors of all buckets in one file, the i-th row being the `order[i]`-th of them."""
-    if not parts:
-        return np.zeros((0, 1), dtype=np.float32)
+    if not buckets:
+        return np.zeros((0, 1), dtype=np.float16)
     places, at = np.argsort(order.to_numpy()), 0
-    width = np.load(parts[0], mmap_mode="r").shape[1]
-    vectors = np.memmap(path, dtype=np.float32, mode="w+", shape=(len(places), width))
-    for part in parts:
-        rows = np.load(part)
-        vectors[places[at : at + len(rows)]] = rows
-        at += len(rows)
-        part.unlink()
+    paths = [work / f"{bucket:05}-{name}.npy" for bucket in buckets]
+    width = np.load(paths[0], mmap_mode="r").shape[1]
+    vectors = np.memmap(work / name, dtype=np.float16, mode="w+", shape=(len(places), width))
+    for path in paths:
+        part = np.load(path)
+        vectors[places[at : at + len(part)]] = part
+        at += len(part)
+        path.unlink()
     return vectors
 
 
 def _no_rows() -> pl.DataFrame:
     texts: Mapping[str, type[pl.DataType]] = dict.fromkeys(SMALL, pl.String)
-    return pl.DataFrame(
-        schema={**texts, "turn_index": pl.Int32, "continued": pl.Boolean, "thumb": pl.Int8, "bucket": pl.Int64}
-    )
+    numbers = {"turn_index": pl.Int32, "continued": pl.Boolean, "thumb": pl.Int8, "bucket": pl.Int64}
+    more = {"user": pl.String, "reply": pl.String, "history": pl.Int64, "tool_calls": pl.Boolean}
+    return pl.DataFrame(schema={**texts, **numbers, **more})

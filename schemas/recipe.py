@@ -47,12 +47,26 @@ class Policy(Section):
 class Scrub(Section):
     """Personal data: found by Presidio, replaced by keyed placeholders."""
 
+    engine: Literal["spacy", "transformers", "gliner"] = "spacy"
+    """Which of Presidio's engines looks for names beside our own table of names."""
     model: str = "en_core_web_md"
-    """Model that knows names: spaCy package or path. `en_core_web_md` is the embedded one."""
+    """The engine's model: spaCy package or path, Hugging Face name in the local cache or path. `en_core_web_md` is the
+    embedded one, of spaCy's; the other engines need one of their own."""
+    languages: tuple[str, ...] | None = None
+    """ISO 639-1 codes of the languages that the model speaks; it is asked about texts in these only. Null takes a spaCy
+    model's own language, and every language for the other engines."""
+    recognisers: tuple[str, ...] = ()
+    """YAML files with recognisers of yours, in Presidio's own format (`recognizers: [...]`)."""
     min_score: float = Field(0.4, ge=0, le=1)
     """Findings below this confidence are left alone: lower masks more harmless words, higher leaks more."""
     key_file: str | None = None
     """32 random bytes, mode 0600, made at first use; null keeps it in the run_dir. Losing it unlinks generations."""
+
+    @model_validator(mode="after")
+    def _own_model(self) -> Scrub:
+        if self.engine != "spacy" and self.model == "en_core_web_md":
+            raise ValueError(f"engine {self.engine} needs a model of its own; en_core_web_md is spaCy's")
+        return self
 
 
 class Safety(Section):

@@ -6,7 +6,9 @@ looks for a cheap sign first (a digit, an @), because most chat has none.
 """
 
 from curation.recognisers.accounts import accounts
+from curation.recognisers.address_blocks import address_blocks
 from curation.recognisers.addresses import addresses
+from curation.recognisers.asian_addresses import asian_addresses
 from curation.recognisers.births import births
 from curation.recognisers.cards import cards
 from curation.recognisers.documents import documents
@@ -17,6 +19,7 @@ from curation.recognisers.machines import machines
 from curation.recognisers.mail import emails
 from curation.recognisers.national import NATIONAL
 from curation.recognisers.phones import phones
+from curation.recognisers.postcodes import postcodes
 from curation.recognisers.spelt_phones import spelt_phones
 from curation.recognisers.wallets import wallets
 
@@ -34,6 +37,9 @@ FINDERS = (
     machines,
     births,
     addresses,
+    address_blocks,
+    asian_addresses,
+    postcodes,
     introductions,
 )
 

@@ -68,14 +68,18 @@ _NOT_A_MAILBOX = NOT_A_NAME | words(
 
 def emails(text: str) -> Iterator[Found]:
     """Mail addresses, also as `name at host dot com` or `name (at) host . com`."""
+    plain: list[tuple[int, int]] = []
     if "@" in text or "＠" in text:
         for match in _PLAIN.finditer(text):
+            plain.append(match.span())
             yield Found(*match.span(), "EMAIL_ADDRESS", 1.0)
     elif not _may_spell(text):
         return
     for match in _SPELT.finditer(text):
+        if any(start < match.end() and match.start() < end for start, end in plain):
+            continue
         # "I buy it at shop.com" is no address: a bare "at" needs a spelt dot or a mail provider.
-        bare_at, bare_dot = match["at"].lower() in ("at", "et"), match["dot"] in (".", None)
+        bare_at, bare_dot = match["at"].lower() in ("at", "et"), (match["dot"] or ".").lower() in (".", "point")
         if match["name"].lower() not in _NOT_A_MAILBOX and (match["known"] or not (bare_at and bare_dot)):
             yield Found(*match.span(), "EMAIL_ADDRESS", 0.8)
 

@@ -110,7 +110,7 @@ def curate(
                 "shard_rows": 16,
                 "workers": 1,
                 "quotas": quotas,
-                "near_duplicates": {"similarity": 0.9995},
+                "near_duplicates": {"similarity": 1.0, "letters": 1.0},
                 **settings,
             },
         }
@@ -147,7 +147,7 @@ def test_rows_are_conserved_and_outputs_keep_their_schemas(first: Path) -> None:
     reasons = {(row["stage"], row["reason"]): row["count"] for row in told["dropped"]}
     assert reasons["validate", "repeated turn_id"] == 3
     assert reasons["safety", "toxicity above 0.95"] == 1
-    assert reasons["near-duplicates", "near-duplicate"] == 3
+    assert reasons["near-duplicates", "exact duplicate"] == 3
     assert told["pii"] == {"EMAIL_ADDRESS": 1, "PERSON": 2}
     assert told["quotas"]["total"] == chosen.height == 24
     assert told["quotas"]["largest_persona_share"] <= 0.3

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation import rounding
 from curation.quotas import Plan, cap, solve
 from schemas.problems import Problem
 from schemas.recipe import Band, Quotas
