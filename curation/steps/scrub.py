@@ -149,12 +149,14 @@ class _Once:
 
     def __init__(self, find: Finder) -> None:
         self._find = find
-        self._known: dict[tuple[str, bool], list[Found]] = {}
-        self.language = find.language
+        self._known: dict[tuple[Any, ...], list[Found]] = {}
 
-    def __call__(self, texts: Sequence[str], tag: Sequence[bool]) -> list[list[Found]]:
-        asked = list(zip(texts, tag, strict=True))
-        new = list(dict.fromkeys(pair for pair in asked if pair not in self._known))
-        found = self._find([text for text, _ in new], [yes for _, yes in new])
-        self._known.update(zip(new, found, strict=True))
-        return [self._known[pair] for pair in asked]
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find, name)
+
+    def __call__(self, texts: Sequence[str], *flags: Sequence[bool]) -> list[list[Found]]:
+        asked = list(zip(texts, *flags, strict=True))
+        new = list(dict.fromkeys(one for one in asked if one not in self._known))
+        columns = [[one[column] for one in new] for column in range(1 + len(flags))]
+        self._known.update(zip(new, self._find(*columns), strict=True))
+        return [self._known[one] for one in asked]
