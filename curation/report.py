@@ -133,7 +133,7 @@ def _write_turns(to: Path, shards: Sequence[Path], chosen: pl.DataFrame, setting
         if part.height != wanted.height:
             raise AssertionError(f"{wanted.height - part.height} chosen turns are not in the shards")
         CuratedTurn.validate(part).write_parquet(to / f"part-{number:05}.parquet")
-        review += part.filter(safety.worst() > settings.safety.review_above).height
+        review += part.filter(safety.decision(settings.safety) == "review").height
     return review
 
 
@@ -157,7 +157,7 @@ def _embedded(settings: Curation) -> list[str]:
     """Parts that stand in for real ones."""
     parts = {
         f"names: spaCy {finder.EMBEDDED}": settings.scrub.model == finder.EMBEDDED,
-        "safety: alt-profanity-check, which hears words and not intent": settings.safety.scorer == "embedded",
+        f"safety: {safety.scorer_name(settings.safety)}": settings.safety.scorer == "embedded",
         f"embeddings: {embed.EMBEDDED}": settings.embedding.model == embed.EMBEDDED,
     }
     return [name for name, used in parts.items() if used]

@@ -78,7 +78,9 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
             "input": curation.input if named else place(curation.input),
             "personas": place(curation.personas),
             "scrub": curation.scrub.model_copy(update={"key_file": place(curation.scrub.key_file)}),
-            "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),
+            "safety": curation.safety.model_copy(
+                update={key: place(getattr(curation.safety, key)) for key in ("checkpoint", "folder")}
+            ),
         }
     )
     model = start / recipe.policy.model
