@@ -211,7 +211,7 @@ def _embedded(settings: Curation) -> list[str]:
     """Parts that stand in for real ones."""
     parts = {
         f"names: spaCy {finder.EMBEDDED}": settings.scrub.model == finder.EMBEDDED,
-        "safety: alt-profanity-check, which hears words and not intent": settings.safety.scorer == "embedded",
+        f"safety: {safety.scorer_name(settings.safety)}": settings.safety.scorer == "embedded",
         f"embeddings: {embed.EMBEDDED}": settings.embedding.model == embed.EMBEDDED,
     }
     return [name for name, used in parts.items() if used]
