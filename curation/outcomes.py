@@ -35,7 +35,7 @@ class Outcomes(NamedTuple):
 
     Attributes:
         directory: A file of rows for each bucket: columns of a turn but for its text, `row_key`, `content`, `language`,
-            `review` (whether people are to look at it), `stage` and `reason` (null where it stays).
+            `stage` and `reason` (null where it stays).
         rows: `SMALL` columns of the turns that stay, in order of `turn_id`; `user`, `reply`, `history` and `tool_calls`
             as `duplicates.find` wants them.
         user, reply, both: float16 [n, d] on disk, of the same turns in the same order: vectors of the user's message,
@@ -107,7 +107,6 @@ def judge(work: Path, read: Intake, surplus: pl.DataFrame, plan: Plan, store: St
         pii.update(dict(types.iter_rows()))
         named = rows.filter(pl.col("stage").is_null() | (pl.col("stage") == "language"))
         languages.update(dict(named.group_by("language").len().iter_rows()))
-        rows = rows.with_columns(review=pl.col("stage").is_null() & (safety.decision(settings.safety) == "review"))
         live = rows.filter(pl.col("stage").is_null())
         if live.height:
             vectors.append(_save_vectors(work, bucket, live["row_key"], plan, store))

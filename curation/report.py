@@ -24,6 +24,7 @@ from curation.partition import spread, write_private
 from curation.report_page import write_page
 from curation.store import Store
 from schemas.recipe import Curation
+from schemas.review import SafetyCase
 from schemas.stage import Rows, write_json
 from schemas.turns import CuratedTurn, DroppedTurn, Quarantined
 
@@ -56,7 +57,7 @@ def write_outputs(
     """
     settings = plan.settings
     _write_rows(to / "rows", judged, chosen)
-    kept = _write_turns(to / "turns", judged, chosen, plan, store)
+    kept, review = _write_turns(to / "turns", judged, chosen, plan, store)
     dropped = _write_dropped(to / "dropped", read, surplus, to / "rows")
     quarantined = _write_quarantine(to / "quarantine", read, judged)
 
@@ -69,7 +70,6 @@ def write_outputs(
     )
     taken = chosen.rows.filter(pl.col("stage").is_null())
     largest = taken.group_by("persona_id").len()["len"].sort(descending=True).head(1).sum()
-    review = pl.scan_parquet(to / "rows" / "*.parquet").filter(pl.col("stage").is_null() & pl.col("review"))
     report = {
         "rows": rows.model_dump(by_alias=True),
         "stages": stages,
@@ -78,7 +78,7 @@ def write_outputs(
         "safety": {
             "scorer": safety.scorer_name(settings.safety),
             "embedded": settings.safety.scorer == "embedded",
-            "review_band": int(review.select(pl.len()).collect().item()),
+            "review_band": review,
         },
         "languages": dict(sorted(judged.languages.items())),
         "clusters": len(chosen.titles),
@@ -141,12 +141,13 @@ def _write_rows(to: Path, judged: Outcomes, chosen: Chosen) -> None:
         write_private(to / f"{bucket:05}.parquet", joined.drop("stage_late", "reason_late"))
 
 
-def _write_turns(to: Path, judged: Outcomes, chosen: Chosen, plan: rowsteps.Plan, store: Store) -> int:
-    """Write the chosen turns in order of id, in parts of one size; how many."""
+def _write_turns(to: Path, judged: Outcomes, chosen: Chosen, plan: rowsteps.Plan, store: Store) -> tuple[int, int]:
+    """Write the chosen turns in order of id, in parts of one size, and which of them people are to look at."""
     to.mkdir()
     taken = chosen.rows.filter(pl.col("stage").is_null()).select("turn_id", "cluster_id", "difficulty", "bucket")
     taken = taken.with_columns(_part=pl.int_range(pl.len()) // PART_ROWS)
     columns = CuratedTurn.create_empty().columns
+    cases = [SafetyCase.create_empty()]
 
     def turns() -> Iterator[pl.DataFrame]:
         for bucket, rows in _buckets(judged):
@@ -158,6 +159,7 @@ def _write_turns(to: Path, judged: Outcomes, chosen: Chosen, plan: rowsteps.Plan
                     if results is None:
                         raise AssertionError(f"results of {step} are gone from the store")
                     rows = rows.join(results, on="row_key", how="inner")
+                cases.append(safety.cases(rows, plan.settings.safety))
                 yield rows.select(*columns, "_part")
 
     parts = to.parent / "work" / "parts"
@@ -170,7 +172,10 @@ def _write_turns(to: Path, judged: Outcomes, chosen: Chosen, plan: rowsteps.Plan
         count += part.height
     if count != taken.height:
         raise AssertionError(f"{taken.height - count} chosen turns are not in the store")
-    return count
+    (to.parent / "review").mkdir()
+    review = SafetyCase.validate(pl.concat(cases).sort("turn_id"))
+    review.write_parquet(to.parent / "review" / "part-00000.parquet")
+    return count, review.height
 
 
 def _write_dropped(to: Path, read: Intake, surplus: pl.DataFrame, rows: Path) -> pl.DataFrame:
@@ -211,7 +216,7 @@ def _embedded(settings: Curation) -> list[str]:
     """Parts that stand in for real ones."""
     parts = {
         f"names: spaCy {finder.EMBEDDED}": settings.scrub.model == finder.EMBEDDED,
-        "safety: alt-profanity-check, which hears words and not intent": settings.safety.scorer == "embedded",
+        f"safety: {safety.scorer_name(settings.safety)}": settings.safety.scorer == "embedded",
         f"embeddings: {embed.EMBEDDED}": settings.embedding.model == embed.EMBEDDED,
     }
     return [name for name, used in parts.items() if used]

@@ -91,8 +91,11 @@ def work(task: tuple[Plan, Path]) -> int:
     scrubbed = _step(plan, store, "scrub", raw, raw, _scrubber(plan), by="conversation_id")
     said = raw.drop("messages", "response", "tool_calls", "user_key").join(scrubbed, on="row_key", how="inner")
     vectors = _step(plan, store, "embed", raw, said, lambda: _embedder(json_of["embedding"], plan.recipe.precision))
+    with_vectors = safety.takes_vectors(plan.settings.safety, plan.settings.embedding)
     seen = said.join(vectors, on="row_key", how="inner")
-    scored = _step(plan, store, "safety", raw, seen, lambda: _scorer(json_of["safety"]))
+    scored = _step(
+        plan, store, "safety", raw, seen, lambda: _scorer(json_of["safety"], plan.recipe.precision, with_vectors)
+    )
     _step(
         plan,
         store,
@@ -238,9 +241,10 @@ def _embedder(settings: str, precision: Precision) -> Apply:
 
 
 @cache
-def _scorer(settings: str) -> Apply:
-    scorer = safety.load_scorer(Safety.model_validate_json(settings))
-    return lambda rows: safety.score(rows, scorer).select("row_key", "safety")
+def _scorer(settings: str, precision: Precision, with_vectors: bool) -> Apply:
+    scorer = safety.load_scorer(Safety.model_validate_json(settings), precision)
+    unused = [] if with_vectors else ["user_vector", "reply_vector"]
+    return lambda rows: safety.score(rows.drop(unused), scorer).select("row_key", "safety", "safety_sides")
 
 
 def _labeller(settings: Language) -> Apply:

@@ -85,7 +85,9 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
                     "recognisers": tuple(str((start / path).resolve()) for path in curation.scrub.recognisers),
                 }
             ),
-            "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),
+            "safety": curation.safety.model_copy(
+                update={key: place(getattr(curation.safety, key)) for key in ("checkpoint", "folder")}
+            ),
         }
     )
     model = start / recipe.policy.model

@@ -69,27 +69,93 @@ class Scrub(Section):
         return self
 
 
+class Bounds(Section):
+    """Where dropping and looking begin; what is left out comes from the next wider rule."""
+
+    drop_above: float | None = Field(None, gt=0, le=1)
+    """Above this a turn is dropped; 1 never drops."""
+    review_above: float | None = Field(None, gt=0, le=1)
+    """Above this, up to `drop_above`, a turn goes to people; 1 never asks."""
+
+    @model_validator(mode="after")
+    def _order(self) -> Bounds:
+        if self.drop_above and self.review_above and self.review_above > self.drop_above:
+            raise ValueError("review_above is higher than drop_above; expected review_above <= drop_above")
+        return self
+
+
+DetoxifyModel = Literal["original", "unbiased", "multilingual", "original-small", "unbiased-small"]
+
+_BY_LABEL = {"harmful_request": Bounds(drop_above=1, review_above=0.9)}
+
+
 class Safety(Section):
-    """Which turns are too toxic to learn from."""
+    """Which turns are too toxic to learn from: keep, drop, or a grey band that people look at.
+
+    The narrowest rule that names a bound decides: locale and label, locale, language and label, language,
+    `other_languages`, label, and last the two plain bounds.
+    """
 
     scorer: Literal["embedded", "detoxify"] = "embedded"
-    """`detoxify` with a `checkpoint`; `embedded` is a linear word scorer, named as such in every report."""
+    """`detoxify` with a `model` or `checkpoint`; `embedded` is a small head of ours, named as such in every report."""
+    model: DetoxifyModel | None = None
+    """A Detoxify model by name; its files are looked for in `folder`. Nothing is downloaded."""
+    folder: str | None = None
+    """Where the files of `model` lie; null looks in torch hub's and Hugging Face's caches."""
     checkpoint: str | None = None
-    """Detoxify checkpoint file. It is unpickled: give `checkpoint_sha256` with it."""
+    """Detoxify checkpoint file of your own. It is unpickled: give `checkpoint_sha256` with it."""
     checkpoint_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
-    """sha256 of the checkpoint, checked before it is opened."""
+    """sha256 of the checkpoint, checked before it is opened. A `model` without it is checked against the first eight
+    digits, which its file's name carries."""
     drop_above: float = Field(0.95, gt=0, le=1)
-    """Turns whose highest score is above this are dropped."""
+    """Turns with a score above this are dropped."""
     review_above: float = Field(0.6, gt=0, le=1)
-    """Turns between this and `drop_above` are kept and counted for people to look at: scorers over-block banter."""
+    """Turns between this and `drop_above` are kept and go to people: scorers over-block banter."""
+    labels: dict[str, Bounds] = {}
+    """Bounds of a label, for example `threat: {drop_above: 0.5}`. `harmful_request` goes to people from 0.9 and is
+    never dropped, unless it is named here."""
+    locales: dict[str, dict[str, Bounds]] = {}
+    """Bounds in a locale (`pt-BR`) or a language (`pt`), by label or for `any`."""
+    other_languages: Bounds = Bounds(drop_above=1, review_above=0.95)
+    """Bounds where the scorer does not speak the language: its scores mean little there, so nothing is dropped."""
+
+    @field_validator("locales")
+    @classmethod
+    def _locales(cls, value: dict[str, dict[str, Bounds]]) -> dict[str, dict[str, Bounds]]:
+        import re
+
+        for locale in value:
+            if not re.match(LOCALE_PATTERN, locale):
+                raise ValueError(f"{locale!r} is not a BCP-47 locale such as pt-BR, or a language such as pt")
+        return value
 
     @model_validator(mode="after")
     def _band(self) -> Safety:
         if self.review_above > self.drop_above:
             raise ValueError("review_above is higher than drop_above; expected review_above <= drop_above")
-        if self.scorer == "detoxify" and not (self.checkpoint and self.checkpoint_sha256):
-            raise ValueError("scorer detoxify needs checkpoint and checkpoint_sha256")
+        own = bool(self.checkpoint and self.checkpoint_sha256)
+        if self.scorer == "detoxify" and not (self.model or own):
+            raise ValueError("scorer detoxify needs model, or checkpoint and checkpoint_sha256")
+        if self.model and self.checkpoint:
+            raise ValueError("model and checkpoint are both given; expected one of them")
         return self
+
+    def bounds(self, label: str, locale: str, spoken: bool) -> tuple[float, float]:
+        """Where dropping and looking begin; looking never begins above dropping.
+
+        Args:
+            label: Of the score.
+            locale: BCP-47.
+            spoken: Whether the scorer speaks the locale's language.
+        """
+        here, language = self.locales.get(locale, {}), self.locales.get(locale.split("-")[0], {})
+        rules = [here.get(label), here.get("any"), language.get(label), language.get("any")]
+        rules += [None if spoken else self.other_languages, self.labels.get(label), _BY_LABEL.get(label)]
+        drop, review = self.drop_above, self.review_above
+        for rule in reversed([rule for rule in rules if rule]):
+            drop = rule.drop_above if rule.drop_above is not None else drop
+            review = rule.review_above if rule.review_above is not None else review
+        return drop, min(review, drop)
 
 
 class Language(Section):

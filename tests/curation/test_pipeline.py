@@ -146,7 +146,7 @@ def test_rows_are_conserved_and_outputs_keep_their_schemas(first: Path) -> None:
         Rows.model_validate({key: value for key, value in stage.items() if key != "stage"})
     reasons = {(row["stage"], row["reason"]): row["count"] for row in told["dropped"]}
     assert reasons["validate", "repeated turn_id"] == 3
-    assert reasons["safety", "toxicity above 0.95"] == 1
+    assert reasons["safety", "abuse above 0.95"] == 1
     assert reasons["near-duplicates", "exact duplicate"] == 3
     assert told["pii"] == {"EMAIL_ADDRESS": 1, "PERSON": 2}
     assert told["quotas"]["total"] == chosen.height == 24
