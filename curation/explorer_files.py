@@ -106,7 +106,7 @@ def write_explorer_files(
     names = {
         **_LABELS,
         "persona": {name: persona.name for name, persona in personas.items()},
-        "cluster": {str(cluster): title for cluster, title in titles.items()},
+        "cluster": {str(cluster): title for cluster, title in titles.items() if title},
     }
     shares(index, names).write_parquet(to / "shares.parquet")
     cells(index).write_parquet(to / "cells.parquet")
@@ -118,7 +118,8 @@ def shares(index: pl.LazyFrame, labels: Mapping[str, Mapping[str, str]]) -> pl.D
 
     Args:
         index: See `write_explorer_files`.
-        labels: Readable names of values, by dimension; a value without one is its own.
+        labels: Readable names of values, by dimension; a value without one is its own, and a cluster
+            without one `topic N`.
 
     Returns:
         The columns of `SHARES`, the largest values of each dimension first. The counts of a dimension add up to all
@@ -126,15 +127,14 @@ def shares(index: pl.LazyFrame, labels: Mapping[str, Mapping[str, str]]) -> pl.D
     """
     tables = []
     for dimension, value in _DIMENSIONS.items():
-        known = labels.get(dimension, {})
+        known = {**labels.get(dimension, {}), UNKNOWN: UNKNOWN_LABEL}
+        plain = pl.format("topic {}", "value") if dimension == "cluster" else pl.col("value")
         tables.append(
             index.group_by(value=value.fill_null(UNKNOWN))
             .agg(came_in=pl.len(), reached_quotas=_REACHED.sum(), chosen=_CHOSEN.sum())
             .collect(engine="streaming")
             .with_columns(
-                pl.col("value")
-                .replace_strict({**known, UNKNOWN: UNKNOWN_LABEL}, default=pl.col("value"), return_dtype=pl.String)
-                .alias("label"),
+                label=pl.col("value").replace_strict(known, default=plain, return_dtype=pl.String),
                 dimension=pl.lit(dimension),
             )
             .sort("came_in", "value", descending=[True, False])

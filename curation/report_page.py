@@ -124,8 +124,19 @@ def page(report: Mapping[str, Any], shares: pl.DataFrame, examples: pl.DataFrame
         dimensions=[_dimension(shares, name, title, MOST, bands) for name, title in DIMENSIONS.items()],
         clusters=_dimension(shares, "cluster", "Topics", MOST_CLUSTERS, bands),
         prices=list(_prices(quotas)),
-        recipe=json.dumps(report["recipe"], ensure_ascii=False, indent=2) if report.get("recipe") else "",
+        recipe=json.dumps(_without_folders(report["recipe"]), ensure_ascii=False, indent=2)
+        if report.get("recipe")
+        else "",
     )
+
+
+def _without_folders(value: Any) -> Any:
+    """Settings with of each absolute path its name alone: a page is passed on, and folders are named after people."""
+    if isinstance(value, dict):
+        return {key: _without_folders(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(inner) for inner in value]
+    return f"…/{Path(value).name}" if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def count(number: float) -> str:

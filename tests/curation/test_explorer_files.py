@@ -86,6 +86,13 @@ def test_shares_count_what_came_in_reached_the_quotas_and_was_chosen(tmp_path: P
     ]
 
 
+def test_topics_without_a_title_go_by_their_number(tmp_path: Path) -> None:
+    rows = [row(0), row(1, cluster_id=5), row(2, cluster_id=7)]
+    write_explorer_files(tmp_path, frame(rows), personas={}, titles={3: "ships", 5: ""}, texts=no_texts, seed=20)
+    labels = pl.read_parquet(tmp_path / "shares.parquet").filter(dimension="cluster")["label"].to_list()
+    assert sorted(labels) == ["ships", "topic 5", "topic 7"]
+
+
 def test_examples_are_scrubbed_texts_or_nothing_and_few() -> None:
     many = [row(n, stage="quotas", reason="quota: total") for n in range(100)]
     asked: list[str] = []

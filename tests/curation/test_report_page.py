@@ -168,6 +168,14 @@ def test_shares_are_said_so_that_something_is_not_nothing(share: float, said: st
     assert percent(share) == said
 
 
+def test_settings_name_no_folder(tmp_path: Path) -> None:
+    settings = {"personas": "/home/maria/cast.yaml", "scrub": {"recognisers": ["/home/maria/own.yaml"]}, "count": 3}
+    page = written(tmp_path, report(recipe=settings))
+    assert "maria" not in page
+    assert "…/cast.yaml" in page
+    assert "…/own.yaml" in page
+
+
 def test_the_three_answers_of_the_safety_step_are_told_where_they_were_counted(tmp_path: Path) -> None:
     told = report(safety={"scorer": "words", "review_band": 21, "answers": {"keep": 960, "review": 30, "drop": 7}})
     text = " ".join(Reader(written(tmp_path, told)).text.split())
