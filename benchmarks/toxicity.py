@@ -28,13 +28,14 @@ from curation.roc import auc
 from schemas.recipe import Safety
 from schemas.turns import MESSAGES
 
+EXAMPLES = Path(__file__).parent.parent / "examples"
 LEAST_AUC, MOST_DROPPED = 0.955, 0.01
 TEXTS = 2000  # for the timing
 
 
-def convabuse(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """What users said, and the mean verdict of the annotators: below 0 is abusive."""
-    texts, verdicts = [], []
+def convabuse(path: Path) -> tuple[list[str], list[str], npt.NDArray[np.float64]]:
+    """What users said, what they had said before, and the mean verdict of the annotators: below 0 is abusive."""
+    texts, before, verdicts = [], [], []
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             given = [
@@ -46,8 +47,9 @@ def convabuse(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
             ]
             if given:
                 texts.append(row["user"])
+                before.append(row["prev_user"] or "")
                 verdicts.append(float(np.mean(given)))
-    return texts, np.array(verdicts)
+    return texts, before, np.array(verdicts)
 
 
 def xstest(path: Path) -> tuple[list[str], npt.NDArray[np.bool_], list[str]]:
@@ -67,11 +69,13 @@ def topical_chat(path: Path) -> list[str]:
     return [message["message"] for talk in conversations.values() for message in talk["content"]]
 
 
-def decided(texts: list[str], scorer: safety.Scorer, settings: Safety) -> pl.DataFrame:
+def decided(
+    texts: list[str], scorer: safety.Scorer, settings: Safety, locale: pl.Series | str = "en-US"
+) -> pl.DataFrame:
     """The decision on each text, as a user's message that is answered with "ok"."""
     messages = [[{"role": "system", "content": "s"}, {"role": "user", "content": text}] for text in texts]
     turns = pl.DataFrame({"messages": pl.Series(messages, dtype=MESSAGES), "response": ["ok"] * len(texts)})
-    turns = turns.with_columns(locale=pl.lit("en-US"), text=pl.Series(texts))
+    turns = turns.with_columns(locale=pl.lit(locale), text=pl.Series(texts))
     return safety.score(turns, scorer).with_columns(decision=safety.decision(settings))
 
 
@@ -115,10 +119,11 @@ def quality(data: Path) -> bool:
     settings = Safety()
     scorer = safety.load_scorer(settings)
     print(f"scorer: {scorer.name}")
-    said, verdicts = convabuse(data / "convabuse" / "ConvAbuseEMNLPvalid.csv")
-    scored = scorer.score(said)["abuse"]
-    found = auc(scored, verdicts < 0)
-    print(f"ConvAbuse valid, AUC of abuse: {found}; alt-profanity-check {auc(predict_prob(said), verdicts < 0)}")
+    said, before, verdicts = convabuse(data / "convabuse" / "ConvAbuseEMNLPvalid.csv")
+    alone = auc(scorer.score(said)["abuse"], verdicts < 0)
+    found = auc(scorer.score(said, before=before)["abuse"], verdicts < 0)
+    print(f"ConvAbuse valid, AUC of abuse: {found}; without the user's message before {alone}")
+    print(f"  alt-profanity-check {auc(predict_prob(said), verdicts < 0)}")
     asked, unsafe, kinds = xstest(data / "xstest" / "xstest_prompts.csv")
     harmful = scorer.score(asked)["harmful_request"]
     words = auc(predict_prob(asked), unsafe)
@@ -136,7 +141,44 @@ def quality(data: Path) -> bool:
         shares = {answer: counts.get(answer, 0) / len(texts) for answer in ("drop", "review", "keep")}
         share = shares["drop"] if name == "topical-chat" else share
         print(f"{name}, {len(texts)} messages: " + ", ".join(f"{answer} {part:.2%}" for answer, part in shares.items()))
+    by_locale(scorer)
     return found.value >= LEAST_AUC and share <= MOST_DROPPED
+
+
+def planted() -> pl.DataFrame:
+    """The bundled sample's last messages: `locale`, `text`, and whether it is one of its `abusive` lines.
+
+    Typing habits changed the lines, so what is at least three quarters alike counts.
+    """
+    import difflib
+
+    import yaml
+
+    lines: dict[str, list[str]] = {}
+    for path in sorted((EXAMPLES / "material").glob("*.yaml")):
+        lines.setdefault(path.name[:2], []).extend(yaml.safe_load(path.read_text(encoding="utf-8")).get("abuse", ()))
+    turns = pl.read_parquet(EXAMPLES / "traffic.parquet")
+    turns = turns.select("locale", text=pl.col("messages").list.last().struct.field("content")).unique().sort("text")
+
+    def like(locale: str, text: str) -> bool:
+        said = [(line.lower(), text.lower()) for line in lines.get(locale[:2], ())]
+        pairs = (difflib.SequenceMatcher(None, *pair) for pair in said)
+        return any(min(p.real_quick_ratio(), p.quick_ratio()) >= 0.75 and p.ratio() >= 0.75 for p in pairs)
+
+    abusive = [like(locale, text) for locale, text in turns.iter_rows()]
+    return turns.with_columns(abusive=pl.Series(abusive))
+
+
+def by_locale(scorer: safety.Scorer) -> None:
+    """Print what happens to the bundled sample's abusive and other messages in each locale."""
+    said = planted()
+    frame = decided(said["text"].to_list(), scorer, Safety(), said["locale"]).with_columns(said["abusive"])
+    answer = pl.col("decision")
+    shares = [(answer == name).mean().round(3).alias(name) for name in ("drop", "review")]
+    above = (safety.worst() > 0.95).mean().round(3).alias("above 0.95")
+    table = frame.group_by("abusive", "locale").agg(pl.len().alias("messages"), *shares, above)
+    with pl.Config(tbl_rows=40, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+        print(table.sort("abusive", "locale"))
 
 
 def mechanics(data: Path) -> bool:

@@ -38,12 +38,15 @@ class Scorer(Protocol):
     name: str
     embedded: bool
 
-    def score(self, texts: Sequence[str], vectors: Vectors | None = None) -> Scores:
+    def score(
+        self, texts: Sequence[str], vectors: Vectors | None = None, before: Sequence[str] | None = None
+    ) -> Scores:
         """Scores from 0 (harmless) to 1, one array per label, as long as `texts`.
 
         Args:
             texts: Messages.
             vectors: Their embeddings by `ENCODER`, where there are any; a scorer may do without.
+            before: What the same person said before each, "" for nothing; a scorer may do without.
         """
         ...
 
@@ -85,6 +88,8 @@ def takes_vectors(settings: Safety, embedding: Embedding) -> bool:
 def score(turns: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
     """Add `safety`, the higher score of the user's last message and the reply by label, and `safety_sides`, both.
 
+    The user's message before the last goes along as context.
+
     Args:
         turns: With `messages` and `response`. Columns `user_vector` and `reply_vector` (arrays of float32), where
             they are there, must be the two messages' embeddings by `ENCODER`.
@@ -98,10 +103,13 @@ def score(turns: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
     """
     said = turns.select(user=pl.col("messages").list.last().struct.field("content"), reply="response")
     texts = [*said["user"].to_list(), *said["reply"].to_list()]
+    users = pl.element().filter(pl.element().struct.field("role") == "user").struct.field("content")
+    earlier = pl.col("messages").list.eval(users).list.get(-2, null_on_oob=True).fill_null("")
+    before = [*turns.select(earlier).to_series().to_list(), *[""] * turns.height]
     vectors = None
     if {"user_vector", "reply_vector"} <= set(turns.columns):
         vectors = np.vstack([turns["user_vector"].to_numpy(), turns["reply_vector"].to_numpy()])
-    found = {label: np.round(values, DECIMALS) for label, values in scorer.score(texts, vectors).items()}
+    found = {label: np.round(values, DECIMALS) for label, values in scorer.score(texts, vectors, before).items()}
     if not all(np.isfinite(values).all() for values in found.values()):
         raise ValueError("not finite")
     both = [

@@ -68,8 +68,10 @@ class Detoxify:
         offset = int(config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
         self._longest = min(int(self._tokenizer.model_max_length), places - offset)
 
-    def score(self, texts: Sequence[str], vectors: Any = None) -> dict[str, npt.NDArray[np.float64]]:
-        """Scores from 0 to 1, one array per class, as long as `texts`; `vectors` are not used."""
+    def score(
+        self, texts: Sequence[str], vectors: Any = None, before: Any = None
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Scores from 0 to 1, one array per class, as long as `texts`; `vectors` and `before` are not used."""
         import torch
 
         found = np.zeros((len(texts), len(self._classes)))

@@ -37,6 +37,7 @@ LANGUAGES = ("en",)
 BUCKETS = 2**18  # of the hashed lexical features
 CHARACTERS = (2, 5)  # shortest and longest character n-gram, inside a word and its borders
 LONGEST_WORD = 40  # characters; what is longer is a key or a link
+CARRIED = 0.2  # chance that a message after an abusive one is abusive too, whatever it says
 _UNIT = 2.0**20  # lexical weights are added up as integers of this unit
 
 _PLACEHOLDER = r"<[A-Z_]+(?:_[0-9a-f]{6})?>"
@@ -152,20 +153,32 @@ class Head(NamedTuple):
     lexical: Floats
     bias: Floats
 
-    def probabilities(self, texts: Sequence[str], vectors: Vectors) -> Floats:
+    def probabilities(self, texts: Sequence[str], vectors: Vectors, before: Sequence[str] | None = None) -> Floats:
         """[texts, labels]; each row is added up by itself, so that its bits do not depend on the others.
 
         Args:
             texts: Messages.
             vectors: Their embeddings by `ENCODER`, of length 1, float32 [texts, d].
+            before: What the same person said before each, "" for nothing.
         """
-        heard = features(texts).hear(self.buckets) + self.offset
+        heard = self._hear(texts)
         wide = vectors.astype(np.float64)
         logits = [
             (wide * vector).sum(axis=1) + heard * lexical + bias
             for vector, lexical, bias in zip(self.vector, self.lexical, self.bias, strict=True)
         ]
-        return 1 / (1 + np.exp(-np.column_stack(logits)))
+        found = _logistic(np.column_stack(logits))
+        if before is not None:
+            abusive = _logistic(self._hear(before)) * np.array([bool(text) for text in before])
+            found[:, 0] = 1 - (1 - found[:, 0]) * (1 - CARRIED * abusive)
+        return found
+
+    def _hear(self, texts: Sequence[str]) -> Floats:
+        return features(texts).hear(self.buckets) + self.offset
+
+
+def _logistic(logits: Floats) -> Floats:
+    return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
 
 
 def read_head(path: Path = WEIGHTS) -> Head:
@@ -207,12 +220,15 @@ class Embedded:
 
         return embed.load(Embedding(model=ENCODER), self._precision)
 
-    def score(self, texts: Sequence[str], vectors: Vectors | None = None) -> dict[str, Floats]:
+    def score(
+        self, texts: Sequence[str], vectors: Vectors | None = None, before: Sequence[str] | None = None
+    ) -> dict[str, Floats]:
         """Probability of each of `LABELS` for each text.
 
         Args:
             texts: Messages.
             vectors: Their embeddings by `ENCODER`, float32 [texts, d]; None computes them.
+            before: What the same person said before each, "" for nothing: "yes" after an insult is not like "yes".
         """
         if not texts:
             return {label: np.zeros(0) for label in LABELS}
@@ -223,5 +239,5 @@ class Embedded:
                 f"curation.safety: vectors of shape {vectors.shape} for {len(texts)} texts; the embedded scorer takes "
                 f"those of {ENCODER}, {self._head.vector.shape[1]} numbers a text."
             )
-        found = self._head.probabilities(texts, vectors)
+        found = self._head.probabilities(texts, vectors, before)
         return {label: found[:, column] for column, label in enumerate(LABELS)}

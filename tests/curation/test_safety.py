@@ -50,7 +50,7 @@ def reasons(frame: pl.DataFrame, recipe: Safety) -> list[str | None]:
 class Two:
     name, embedded = "two", False
 
-    def score(self, texts: list[str], vectors: Any = None) -> dict[str, Any]:
+    def score(self, texts: list[str], vectors: Any = None, before: Any = None) -> dict[str, Any]:
         return {"insult": np.array([0.2, 0.7, 0.1, 0.2]), "threat": np.array([0.1, 0.1, 0.9, 0.65])}
 
 
@@ -90,7 +90,7 @@ def test_vectors_in_the_turns_reach_the_scorer_in_order() -> None:
     class Sees:
         name, embedded = "sees", True
 
-        def score(self, texts: list[str], vectors: Any = None) -> dict[str, Any]:
+        def score(self, texts: list[str], vectors: Any = None, before: Any = None) -> dict[str, Any]:
             assert texts == ["a", "c", "b", "d"]
             return {"x": vectors[:, 0].astype(float)}
 
@@ -108,11 +108,25 @@ def test_vectors_in_the_turns_reach_the_scorer_in_order() -> None:
     assert not safety.takes_vectors(Safety(scorer="detoxify", model="original"), Embedding())
 
 
+def test_the_users_message_before_the_last_goes_along() -> None:
+    class Sees:
+        name, embedded = "sees", True
+
+        def score(self, texts: list[str], vectors: Any = None, before: Any = None) -> dict[str, Any]:
+            assert before == ["first", "", "", ""]
+            return {"x": np.zeros(len(texts))}
+
+    roles = [("system", "s"), ("user", "older"), ("user", "first"), ("assistant", "reply"), ("user", "last")]
+    long = [{"role": role, "content": content} for role, content in roles]
+    turns = said(("a", "b"), ("c", "d"))
+    safety.score(turns.with_columns(messages=pl.Series([long, turns["messages"][1].to_list()], dtype=MESSAGES)), Sees())
+
+
 def test_a_score_that_is_no_number_is_the_rows_fault() -> None:
     class Nan:
         name, embedded = "nan", True
 
-        def score(self, texts: list[str], vectors: Any = None) -> dict[str, Any]:
+        def score(self, texts: list[str], vectors: Any = None, before: Any = None) -> dict[str, Any]:
             return {"x": np.full(len(texts), np.nan)}
 
     with pytest.raises(ValueError, match="not finite"):

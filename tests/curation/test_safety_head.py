@@ -70,6 +70,13 @@ def test_a_score_does_not_depend_on_company_or_order(scorer: Embedded) -> None:
         assert together[label].tolist() == alone
 
 
+def test_what_was_said_before_counts_but_does_not_condemn(scorer: Embedded) -> None:
+    plain = scorer.score(["yes", "yes", "yes"])["abuse"]
+    after = scorer.score(["yes", "yes", "yes"], before=["fuck you bitch", "good morning", ""])["abuse"]
+    assert plain[0] < after[1] + 0.01 < after[0] < 0.3
+    assert after[2] == plain[2]
+
+
 def test_keys_of_placeholders_do_not_count(scorer: Embedded) -> None:
     one = scorer.score(["ask <PERSON_0a1b2c> about it"])
     other = scorer.score(["ask <PERSON_ffffff> about it"])
