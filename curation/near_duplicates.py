@@ -28,11 +28,13 @@ from curation.embed import turn_vectors
 from curation.wording import Vocabulary
 from schemas.recipe import NearDuplicates
 
-CANDIDATE = 0.62  # product of two rows' vectors from which the pair is looked at
+BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest is that of meaning
+CANDIDATE = 0.65  # product of two rows' vectors from which the pair is looked at
 LIKELY = 0.75  # similarity of letters from which words are compared
 CUT = 0.55  # of the longer text at least, where the shorter is its beginning
 BEGINNING = 0.9  # similarity of letters of the shorter text and as much of the longer
 SLIPS = 0.1  # share of changed words that may still be slips
+LETTERS = 0.92  # similarity of letters from which four times as many may be
 MARGIN = 0.04  # below `similarity`, where only little was added
 CAUTION = 0.3  # cosine that embeddings have to be surer by, for all words changed
 LISTED = 8  # rows that a row is like, kept at once
@@ -153,8 +155,8 @@ def _vectors(file: Any, sides: Sequence[Side]) -> np.memmap[Any, Any]:
         meaning = np.asarray(sides[0].vectors[sides[0].place[part]])
         for side in sides[1:]:
             meaning = turn_vectors(meaning, side.vectors[side.place[part]])
-        vectors[part, : -wording.SKETCH] = meaning * np.float32(0.5**0.5)
-        vectors[part, -wording.SKETCH :] = wording.sketches(joined) * np.float32(0.5**0.5)
+        vectors[part, : -wording.SKETCH] = meaning * np.float32((1 - BY_LETTERS) ** 0.5)
+        vectors[part, -wording.SKETCH :] = wording.sketches(joined) * np.float32(BY_LETTERS**0.5)
         _let_go(vectors, sides)
     return vectors
 
@@ -302,7 +304,7 @@ def message_likeness(
     same = letters == 1
     for pair in np.flatnonzero(likely & ~same):
         changed, added = words.news(one[int(pair)], two[int(pair)])
-        if changed <= SLIPS:
+        if changed <= SLIPS or (letters[pair] >= LETTERS and changed <= 4 * SLIPS):
             same[pair] = (
                 begins[pair]
                 or added <= settings.added / 2
