@@ -29,22 +29,22 @@ CONTRACTIONS = [
 
 SYNONYMS = [
     ("great", "wonderful", "awesome"), ("nice", "lovely", "pleasant"), ("big", "large", "huge"),
-    ("small", "little", "tiny"), ("happy", "glad", "pleased"), ("sad", "unhappy", "down"), ("fun", "enjoyable"),
-    ("really", "very", "truly"), ("also", "as well", "too"), ("like", "enjoy"), ("love", "adore"),
-    ("talk", "chat", "speak"), ("movie", "film"), ("movies", "films"), ("job", "work"), ("kids", "children"),
-    ("mom", "mother"), ("dad", "father"), ("buy", "get", "purchase"), ("begin", "start"), ("help", "assist"),
-    ("think", "believe", "reckon"), ("maybe", "perhaps", "possibly"), ("often", "frequently", "a lot"),
-    ("smart", "clever", "intelligent"), ("pretty", "quite", "rather"), ("beautiful", "gorgeous", "stunning"),
+    ("small", "tiny"), ("happy", "glad", "pleased"), ("sad", "unhappy"),
+    ("really", "very", "truly"), ("love", "adore"), ("enjoy", "love"),
+    ("talk", "chat", "speak"), ("movie", "film"), ("movies", "films"), ("kids", "children"),
+    ("mom", "mother"), ("dad", "father"), ("buy", "purchase"), ("begin", "start"), ("help", "assist"),
+    ("think", "believe", "reckon"), ("maybe", "perhaps", "possibly"), ("often", "frequently"),
+    ("smart", "clever", "intelligent"), ("beautiful", "gorgeous", "stunning"),
     ("tasty", "delicious", "yummy"), ("quickly", "fast"), ("tired", "exhausted", "worn out"),
     ("angry", "mad", "cross"), ("weird", "strange", "odd"), ("interesting", "fascinating", "intriguing"),
     ("favorite", "favourite", "preferred"), ("amazing", "incredible", "fantastic"), ("hard", "difficult", "tough"),
-    ("easy", "simple"), ("house", "home", "place"), ("friend", "pal", "buddy"), ("friends", "pals", "buddies"),
-    ("learn", "study"), ("trip", "journey"), ("sure", "of course", "certainly"), ("thanks", "thank you"),
-    ("hello", "hi", "hey"), ("yes", "yeah", "yep"), ("no", "nope"), ("ok", "okay", "alright"),
-    ("bye", "goodbye"), ("look", "glance"), ("quiet", "silent"), ("afraid", "scared", "frightened"),
+    ("easy", "simple"), ("friend", "pal", "buddy"), ("friends", "pals", "buddies"),
+    ("learn", "study"), ("trip", "journey"), ("thanks", "thank you"),
+    ("hello", "hi", "hey"), ("yes", "yeah", "yep"), ("ok", "okay", "alright"),
+    ("bye", "goodbye"), ("quiet", "silent"), ("afraid", "scared", "frightened"),
     ("tell me", "let me know"), ("need to", "have to", "must"), ("a lot of", "lots of", "plenty of"),
     ("what do you do for a living", "what is your job", "what work do you do"),
-    ("what about you", "how about you", "and you"), ("sounds", "seems"),
+    ("what about you", "how about you", "and you"),
 ]  # fmt: skip
 
 BEFORE = {
@@ -166,38 +166,50 @@ def _emoji(text: str, dice: Dice) -> str:
 
 
 def _paraphrase(text: str, language: str, dice: Dice) -> str:
-    """Several of the changes that leave the meaning."""
+    """One change in about six words, of those that leave the meaning."""
+    spaced = "" if language == "ja" else " "
+    changes: list[Callable[[str], str]] = []
     if language == "en":
-        text = _swap_words(text, dice)
+        changes += [lambda text: _contract(text, dice), lambda text: _synonym(text, dice)] * 2
+        # "tea and cake" -> "cake and tea"; "because" and "when" to the front
+        changes.append(lambda text: re.sub(r"\b(\w+) (and|or) (\w+)([.!?,]|$)", r"\3 \2 \1\4", text, count=1))
+        front = r"^([^.!?,]+) (because|when|if) ([^.!?,]+)([.!?])"
+        changes.append(lambda text: re.sub(front, r"\2 \3, \1\4", text, count=1))
     sentences = _SENTENCE.split(text)
-    if len(sentences) > 2 and dice.random() < 0.4:
-        place = dice.randrange(len(sentences) - 1)
-        sentences[place], sentences[place + 1] = sentences[place + 1], sentences[place]
-    text = (" " if language not in ("ja",) else "").join(sentences)
-    if language == "en" and dice.random() < 0.5:  # "tea and cake" -> "cake and tea"; "because" and "when" to the front
-        text = re.sub(r"\b(\w+) (and|or) (\w+)\b", r"\3 \2 \1", text, count=1)
-        text = re.sub(r"^([^.!?,]+) (because|when|if) ([^.!?,]+)([.!?])", r"\2 \3, \1\4", text, count=1)
-    if language in BEFORE and dice.random() < 0.6:
-        word = dice.choice(BEFORE[language])
-        text = f"{word}{' ' if language not in ('ja', 'ko') else ''}{text}"
-    if language in AFTER and dice.random() < 0.4:
-        word = dice.choice(AFTER[language])
-        text = re.sub(r"\s*([.!?。！？]*)$", lambda m: f"{'' if language == 'ja' else ', '}{word}{m[1]}", text, count=1)
+    if len(sentences) > 2:
+        changes.append(lambda text: spaced.join([*_SENTENCE.split(text)[1:], _SENTENCE.split(text)[0]]))
+    if language in BEFORE:
+        changes.append(lambda text: f"{dice.choice(BEFORE[language])}{spaced}{text}")
+        end = "" if language == "ja" else ", "
+        last = r"\s*([.!?。！？]*)$"
+        changes.append(lambda text: re.sub(last, lambda m: end + dice.choice(AFTER[language]) + m[1], text, count=1))
+    dice.shuffle(changes)
+    done, wanted = 0, max(1, round(len(text.split()) / 6))
+    for change in changes:
+        before, text = text, change(text)
+        done += text != before
+        if done >= wanted:
+            break
     return text
 
 
-def _swap_words(text: str, dice: Dice) -> str:
-    """Contractions the other way, and some words for others of the same meaning."""
-    for long, short in CONTRACTIONS:
-        a, b = (long, short) if re.search(rf"\b{long}\b", text, re.IGNORECASE) else (short, long)
-        if dice.random() < 0.7:
-            text = re.sub(rf"\b{re.escape(a)}\b", lambda m, b=b: _cased(m[0], b), text, flags=re.IGNORECASE)  # type: ignore[misc]
-    for group in SYNONYMS:
+def _contract(text: str, dice: Dice) -> str:
+    """Contractions the other way; none before a mark ("It is." does not become "It's.")."""
+    for long, short in dice.sample(CONTRACTIONS, len(CONTRACTIONS)):
+        for a, b in ((long, short), (short, long)):
+            pattern = rf"\b{re.escape(a)}\b(?=\s\w)"
+            if re.search(pattern, text, re.IGNORECASE):
+                return re.sub(pattern, lambda m, b=b: _cased(m[0], b), text, flags=re.IGNORECASE)  # type: ignore[misc]
+    return text
+
+
+def _synonym(text: str, dice: Dice) -> str:
+    """A word for another of the same meaning."""
+    for group in dice.sample(SYNONYMS, len(SYNONYMS)):
         for word in group:
-            if re.search(rf"\b{word}\b", text, re.IGNORECASE) and dice.random() < 0.6:
+            if re.search(rf"\b{word}\b", text, re.IGNORECASE):
                 other = dice.choice([w for w in group if w != word])
-                text = re.sub(rf"\b{word}\b", lambda m, other=other: _cased(m[0], other), text, flags=re.IGNORECASE)  # type: ignore[misc]
-                break
+                return re.sub(rf"\b{word}\b", lambda m, other=other: _cased(m[0], other), text, flags=re.IGNORECASE)  # type: ignore[misc]
     return text
 
 

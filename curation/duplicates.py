@@ -22,6 +22,7 @@ from schemas.problems import Problem
 from schemas.recipe import NearDuplicates
 from schemas.turns import hash_fraction
 
+COUNTED = 50_000  # turns whose words are counted, about
 KINDS = ("exact", "embedding", "minhash")
 SCHEMA = {"turn_id": pl.String, "duplicate_of": pl.String, "kind": pl.String, "similarity": pl.Float32}
 _ENDS_WELL = r"""[.!?…。！？*)"'”’»\]}~\p{So}\p{Sk}\x{FE0F}]\s*$"""
@@ -119,8 +120,11 @@ def _find(
     ]
     lengths = [side.plain.str.len_chars().to_numpy() for side in sides]
     long = np.max(lengths, axis=0) > settings.minhash_above
-    edges = _long_pairs(sides, lengths, long, settings, seed)
-    original, likeness, kinds = near_duplicates.first_alike(sides, long, settings, seed, edges)
+    words = wording.Vocabulary(
+        text for side in sides for text in side.plain.gather_every(max(1, len(near) // COUNTED)).to_list()
+    )
+    edges = _long_pairs(sides, lengths, long, settings, seed, words)
+    original, likeness, kinds = near_duplicates.first_alike(sides, long, settings, seed, edges, words)
 
     # What repeats exactly a turn that is nearly another's repeat, goes back to that other.
     final = first.copy()
@@ -157,6 +161,7 @@ def _long_pairs(
     long: npt.NDArray[np.bool_],
     settings: NearDuplicates,
     seed: int,
+    words: wording.Vocabulary,
 ) -> Edges:
     """Pairs of ranked rows of which one at least is long and that are alike in every message."""
     fair = [np.flatnonzero(length > near_duplicates.CUT * settings.minhash_above) for length in lengths]
@@ -185,7 +190,7 @@ def _long_pairs(
         limit = settings.minhash_above
         written = np.flatnonzero(~signed & (length[row] <= limit) & (length[other] <= limit))
         if len(written):
-            alike[written] = side.likeness(row[written], other[written], settings)
+            alike[written] = side.likeness(row[written], other[written], settings, words)
         keep = alike > 0
         row, other, likeness = row[keep], other[keep], np.minimum(likeness[keep], alike[keep])
     return Edges(row, other, likeness, np.full(len(row), KINDS.index("minhash"), dtype=np.int64))

@@ -25,11 +25,18 @@ import polars as pl
 
 from curation import clusters, wording
 from curation.embed import turn_vectors
+from curation.wording import Vocabulary
 from schemas.recipe import NearDuplicates
 
-CANDIDATE = 0.62  # product of two rows' vectors from which the pair is looked at
-WORDS = 0.6  # share of words in common that meaning alone needs beside it
-CUT = 0.6  # of the longer text at least, where the shorter is its beginning
+BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest is that of meaning
+CANDIDATE = 0.65  # product of two rows' vectors from which the pair is looked at
+LIKELY = 0.75  # similarity of letters from which words are compared
+CUT = 0.55  # of the longer text at least, where the shorter is its beginning
+BEGINNING = 0.9  # similarity of letters of the shorter text and as much of the longer
+SLIPS = 0.1  # share of changed words that may still be slips
+LETTERS = 0.92  # similarity of letters from which four times as many may be
+MARGIN = 0.04  # below `similarity`, where only little was added
+CAUTION = 0.3  # cosine that embeddings have to be surer by, for all words changed
 LISTED = 8  # rows that a row is like, kept at once
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
 PROBES = 3
@@ -63,18 +70,23 @@ class Side(NamedTuple):
     plain: pl.Series
     place: Ints
 
-    def likeness(self, row: Ints, other: Ints, settings: NearDuplicates) -> Floats:
+    def likeness(self, row: Ints, other: Ints, settings: NearDuplicates, words: Vocabulary) -> Floats:
         """How alike the message is in pairs of rows, 0 where not enough; see `message_likeness`."""
         cosine = np.zeros(len(row), dtype=np.float32)
         for begin in range(0, len(row), BLOCK):
             part = slice(begin, begin + BLOCK)
             one, two = (self.vectors[self.place[which[part]]] for which in (row, other))
             cosine[part] = np.einsum("ij,ij->i", one, two)
-        return message_likeness(self.plain.gather(row), self.plain.gather(other), cosine, settings)
+        return message_likeness(self.plain.gather(row), self.plain.gather(other), cosine, settings, words)
 
 
 def first_alike(
-    sides: Sequence[Side], long: npt.NDArray[np.bool_], settings: NearDuplicates, seed: int, edges: Edges
+    sides: Sequence[Side],
+    long: npt.NDArray[np.bool_],
+    settings: NearDuplicates,
+    seed: int,
+    edges: Edges,
+    words: Vocabulary,
 ) -> tuple[Ints, Floats, Ints]:
     """For each row the first kept row before it that is alike.
 
@@ -84,6 +96,7 @@ def first_alike(
         settings: Bounds.
         seed: Of the cells.
         edges: Pairs found otherwise (MinHash).
+        words: Of all texts.
 
     Returns:
         The row, int64 [n], -1 where the row itself is kept; how alike, float32 [n]; the kind, int64 [n].
@@ -97,7 +110,7 @@ def first_alike(
         vectors = _vectors(file, sides)
         cells = _cells(vectors, seed)
         while len(asked):
-            found, full = _search(sides, vectors, cells, settings, asked, after, long)
+            found, full = _search(sides, vectors, cells, settings, words, asked, after, long)
             edges = Edges(*(np.concatenate(parts) for parts in zip(edges, found, strict=True)))
             last = np.full(count, -1, dtype=np.int64)
             np.maximum.at(last, found.row, found.other)
@@ -142,8 +155,8 @@ def _vectors(file: Any, sides: Sequence[Side]) -> np.memmap[Any, Any]:
         meaning = np.asarray(sides[0].vectors[sides[0].place[part]])
         for side in sides[1:]:
             meaning = turn_vectors(meaning, side.vectors[side.place[part]])
-        vectors[part, : -wording.SKETCH] = meaning * np.float32(0.5**0.5)
-        vectors[part, -wording.SKETCH :] = wording.sketches(joined) * np.float32(0.5**0.5)
+        vectors[part, : -wording.SKETCH] = meaning * np.float32((1 - BY_LETTERS) ** 0.5)
+        vectors[part, -wording.SKETCH :] = wording.sketches(joined) * np.float32(BY_LETTERS**0.5)
         _let_go(vectors, sides)
     return vectors
 
@@ -178,6 +191,7 @@ def _search(
     vectors: np.memmap[Any, Any],
     cells: _Cells,
     settings: NearDuplicates,
+    words: Vocabulary,
     asked: Ints,
     after: Ints,
     long: npt.NDArray[np.bool_],
@@ -195,7 +209,7 @@ def _search(
         lookers = lookers[wanted[lookers]]
         for begin in range(0, len(lookers), QUERIES):
             block = lookers[begin : begin + QUERIES]
-            for edges in _in_cell(sides, vectors, settings, block, others, after, full):
+            for edges in _in_cell(sides, vectors, settings, words, block, others, after, full):
                 found.append(edges)
             read += len(block) + len(others)
             if read > 20 * BLOCK:
@@ -208,6 +222,7 @@ def _in_cell(
     sides: Sequence[Side],
     vectors: np.memmap[Any, Any],
     settings: NearDuplicates,
+    words: Vocabulary,
     block: Ints,
     others: Ints,
     after: Ints,
@@ -227,7 +242,7 @@ def _in_cell(
             break
         near = asking[still] @ np.asarray(vectors[piece], dtype=np.float32).T >= CANDIDATE
         row, other = np.nonzero(near & (piece > after[block[still]][:, None]) & (piece < block[still][:, None]))
-        edges = settle(sides, block[still[row]], piece[other], settings)
+        edges = settle(sides, block[still[row]], piece[other], settings, words)
         counts += np.bincount(np.searchsorted(block, edges.row), minlength=len(block))
         if end < len(others):
             full[block[counts >= LISTED]] = True
@@ -242,46 +257,62 @@ def _pieces(count: int) -> list[int]:
     return ends
 
 
-def settle(sides: Sequence[Side], row: Ints, other: Ints, settings: NearDuplicates) -> Edges:
+def settle(sides: Sequence[Side], row: Ints, other: Ints, settings: NearDuplicates, words: Vocabulary) -> Edges:
     """Which pairs are alike in every message."""
     likeness = np.ones(len(row), dtype=np.float32)
     for side in reversed(sides):
         if len(row):
-            alike = side.likeness(row, other, settings)
+            alike = side.likeness(row, other, settings, words)
             keep = alike > 0
             row, other, likeness = row[keep], other[keep], np.minimum(likeness[keep], alike[keep])
     return Edges(row, other, likeness, np.ones(len(row), dtype=np.int64))
 
 
-def message_likeness(one: pl.Series, two: pl.Series, cosine: Floats, settings: NearDuplicates) -> Floats:
-    """How alike two messages are, by letters or by meaning, and 0 where neither is enough.
+def message_likeness(
+    one: pl.Series, two: pl.Series, cosine: Floats, settings: NearDuplicates, words: Vocabulary
+) -> Floats:
+    """How alike two messages are, and 0 where they are not the same said again.
+
+    They are the same if they differ in nothing but slips and a little more or less (a filler, an end cut off); if one
+    is the beginning of the other; or if other words stand for some, and the embeddings find that nothing changed by it.
+    The more words changed, the surer embeddings have to be.
 
     Args:
         one: Texts as `wording.plain` gives them.
         two: As many.
         cosine: Of their embeddings.
         settings: Bounds.
+        words: Of all texts.
 
     Returns:
-        float32 [n]: similarity of letters or cosine, whichever reaches its bound.
+        float32 [n]: similarity of letters or cosine, whichever is higher.
     """
     from rapidfuzz import fuzz, process
 
-    def compared(a: pl.Series, b: pl.Series, scorer: Any) -> Floats:
-        return np.asarray(process.cpdist(a.to_list(), b.to_list(), scorer=scorer, dtype=np.float32)) / 100
+    def compared(a: pl.Series, b: pl.Series) -> Floats:
+        return np.asarray(process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32)) / 100
 
-    letters = compared(one, two, fuzz.ratio)
+    letters = compared(one, two)
     lengths = pl.DataFrame({"one": one.str.len_chars(), "two": two.str.len_chars()})
     short, long = lengths.min_horizontal().to_numpy(), lengths.max_horizontal().to_numpy()
-    cut = np.flatnonzero((letters < settings.letters) & (short >= CUT * long) & (short >= 12))
+    begins = np.zeros(len(one), dtype=bool)
+    cut = np.flatnonzero((letters < 1) & (short >= CUT * long))
     if len(cut):
         few = pl.Series(short[cut])
-        letters[cut] = compared(_head(one.gather(cut), few), _head(two.gather(cut), few), fuzz.ratio)
-    meant = np.flatnonzero((letters < settings.letters) & (cosine >= settings.similarity))
-    words = np.zeros(len(one), dtype=np.float32)
-    if len(meant):
-        words[meant] = compared(one.gather(meant), two.gather(meant), fuzz.token_sort_ratio)
-    return np.where(letters >= settings.letters, letters, np.where(words >= WORDS, cosine, 0)).astype(np.float32)
+        begins[cut] = compared(_head(one.gather(cut), few), _head(two.gather(cut), few)) >= BEGINNING
+    likely = (letters >= LIKELY) | begins | (cosine >= settings.similarity - MARGIN)
+    same = letters == 1
+    for pair in np.flatnonzero(likely & ~same):
+        changed, added = words.news(one[int(pair)], two[int(pair)])
+        if changed <= SLIPS or (letters[pair] >= LETTERS and changed <= 4 * SLIPS):
+            same[pair] = (
+                begins[pair]
+                or added <= settings.added / 2
+                or (added <= settings.added and cosine[pair] >= settings.similarity - MARGIN)
+            )
+        if added <= settings.added:
+            same[pair] |= cosine[pair] >= settings.similarity + CAUTION * changed
+    return np.where(same, np.maximum(letters, cosine), 0).astype(np.float32)
 
 
 def _head(texts: pl.Series, lengths: pl.Series) -> pl.Series:

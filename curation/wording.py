@@ -7,6 +7,11 @@ and pairs are settled by edit similarity (rapidfuzz).
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
+from math import log
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -17,6 +22,10 @@ NEWLINE, SPACE = ord("\n"), ord(" ")
 PLACEHOLDER = r"<([A-Z_]+)_[0-9a-f]{6}>"
 # Scripts that do not put spaces between words: two letters of them count as a word.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_UNSPACED_LETTER = re.compile(
+    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff])"
+)
+HEAVIEST = 5.0  # a word seen once may be a slip: it is no heavier than one of 150 texts has
 
 Vectors = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint32]
@@ -65,6 +74,11 @@ def sketches(texts: pl.Series) -> Vectors:
     Returns:
         float32 [n, SKETCH], each of length 1: a product is about the cosine of the counts. Zero for an empty text.
     """
+    parts = [_sketches(texts[begin : begin + CHUNK]) for begin in range(0, len(texts), CHUNK)]
+    return np.concatenate(parts) if parts else np.zeros((0, SKETCH), dtype=np.float32)
+
+
+def _sketches(texts: pl.Series) -> Vectors:
     codes = _codes([f" {text} " for text in texts.to_list()])
     row = np.cumsum(codes == NEWLINE) - (codes == NEWLINE)
     total = np.zeros(len(texts) * SKETCH, dtype=np.float32)
@@ -89,3 +103,78 @@ def _codes(texts: list[str]) -> Codes:
     """Code points of all texts, each closed by a line break (they hold none themselves)."""
     joined = "\n".join(texts) + "\n" if texts else ""
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+class Vocabulary:
+    """How much each word tells, and from that how much of what two texts say differs.
+
+    A word weighs the logarithm of how rare it is among the texts given (inverse document frequency), at most five.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Count words.
+
+        Args:
+            texts: As `plain` gives them.
+        """
+        counts: Counter[str] = Counter()
+        total = 0
+        for text in texts:
+            counts.update(set(_split(text)))
+            total += 1
+        self._weight = {word: min(HEAVIEST, log(1 + total / count)) for word, count in counts.items() if count > 1}
+        self._once = min(HEAVIEST, log(1 + max(1, total)))
+        self._known: dict[str, tuple[list[str], frozenset[str], float]] = {}
+
+    def news(self, one: str, two: str) -> tuple[float, float]:
+        """Which share of what two texts say was put in another's place, and which was added or left out.
+
+        Words that differ by a slip are the same: one letter in four, or the rest of a word that was cut off at the end.
+
+        Returns:
+            Shares of the mean weight of both: of words of which each has some where the other has others, and of what
+            one has more than the other. Equal texts give (0, 0).
+        """
+        from rapidfuzz.distance import OSA
+
+        (first, here, weight), (second, there, weight_too) = self._read(one), self._read(two)
+        left, right = here - there, there - here
+        if left and right:
+            for word in sorted(left):
+                near = [(OSA.distance(word, other), other) for other in right if self._slip(word, other)]
+                ends = [(9, other) for other in right if _cut_off(word, first, other) or _cut_off(other, second, word)]
+                if found := min(near + ends, default=None):
+                    left, right = left - {word}, right - {found[1]}
+        gone, come = self._sum(left), self._sum(right)
+        mean = max(1e-9, (weight + weight_too) / 2)
+        return min(gone, come) / mean, abs(gone - come) / mean
+
+    def _slip(self, one: str, two: str) -> bool:
+        from rapidfuzz.distance import OSA
+
+        longer = max(len(one), len(two))
+        if any(c.isdigit() for c in one + two) or (longer < 4 and one in self._weight and two in self._weight):
+            return False
+        most = max(1, longer // 4)
+        return longer > 1 and abs(len(one) - len(two)) <= most and OSA.distance(one, two, score_cutoff=most) <= most
+
+    def _sum(self, words: Iterable[str]) -> float:
+        return sum(self._weight.get(word, self._once) for word in sorted(words))
+
+    def _read(self, text: str) -> tuple[list[str], frozenset[str], float]:
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) > CHUNK:
+                self._known.clear()
+            words = _split(text)
+            some = frozenset(words)
+            known = self._known[text] = (words, some, self._sum(some))
+        return known
+
+
+def _cut_off(word: str, words: list[str], other: str) -> bool:
+    return word == words[-1] and other.startswith(word)
+
+
+def _split(text: str) -> list[str]:
+    return _UNSPACED_LETTER.sub(r" \1 ", text).split()

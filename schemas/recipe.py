@@ -173,7 +173,7 @@ class Embedding(Section):
     model: str = "all-minilm-l6-v2"
     """Any sentence-transformers model by name or path, or `all-minilm-l6-v2` for the embedded one."""
     batch_size: PositiveInt = 32
-    """Texts a batch at 32 tokens, more of shorter ones, sixteen times as many on a GPU. Larger is not faster on a CPU."""
+    """Texts a batch at 32 tokens, more of shorter ones; sixteen times as many on a GPU."""
 
 
 class Clusters(Section):
@@ -186,11 +186,11 @@ class Clusters(Section):
 class NearDuplicates(Section):
     """Turns that repeat another, exactly or nearly; both messages have to."""
 
-    similarity: float = Field(0.85, gt=0, le=1)
-    """Cosine from which two messages mean the same, if most of their words agree as well; lower drops more."""
-    letters: float = Field(0.88, gt=0, le=1)
-    """Edit similarity (1 - changed letters / all letters) from which two messages are the same but for slips, noise or
-    a cut-off end, whatever their embeddings say; lower drops more."""
+    similarity: float = Field(0.86, gt=0, le=1)
+    """Cosine from which two messages mean the same where few words differ; more where more do. Lower drops more."""
+    added: float = Field(0.7, ge=0, le=1)
+    """Most that one message may say more than the other, as a share of what they say (words weighed by how rare they
+    are): fillers, and ends cut off. Lower drops less."""
     least_words: int = Field(6, ge=0)
     """Turns with fewer words, both messages together, repeat each other within a conversation only."""
     minhash_above: PositiveInt = 800
