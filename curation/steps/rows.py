@@ -95,17 +95,23 @@ def texts(row: Row) -> list[tuple[str, str]]:
 
 
 def frame(rows: Sequence[Row], locale: str) -> pl.DataFrame:
-    """Rows as turns with what was said last: `messages`, `response`, `locale`; a text stands on both sides.
+    """Rows as turns: `messages`, `response`, `locale`; a text stands on both sides.
 
     Args:
         rows: Rows that `texts` takes.
         locale: Of rows that name none.
     """
-    said = [[text for _, text in texts(row)] for row in rows]
+    said = []
+    for row in rows:
+        if row.get("text") is not None:
+            said.append(([{"role": "user", "content": row["text"]}], row["text"]))
+        else:
+            messages = [{"role": message["role"], "content": message["content"]} for message in row["messages"]]
+            said.append((messages, row["response"]))
     return pl.DataFrame(
         {
-            "messages": [[{"role": "user", "content": one[0]}] for one in said],
-            "response": [one[-1] for one in said],
+            "messages": [messages for messages, _ in said],
+            "response": [response for _, response in said],
             "locale": [row.get("locale") or locale for row in rows],
         },
         schema={"messages": MESSAGES, "response": pl.String, "locale": pl.String},

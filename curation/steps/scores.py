@@ -24,7 +24,7 @@ class Safety:
         from curation import safety
 
         self._settings, self._locale = recipe.curation.safety, recipe.curation.locale
-        self._scorer = safety.load_scorer(self._settings)
+        self._scorer = safety.load_scorer(self._settings, recipe.precision)
 
     def check(self, row: Row) -> None:
         texts(row)

@@ -147,16 +147,36 @@ def test_a_key_is_never_made_in_silence(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_safety_and_language_add_their_answers() -> None:
-    rows = [{"id": 1, "text": "you stupid fuck"}, {"id": 2, "text": "ein schöner Tag im Garten mit dir"}]
-    shell = run("safety", stdin=rows)
-    assert [row["decision"] for row in shell.rows] == ["drop", "keep"]
-    for row, told in zip(rows, shell.rows, strict=True):
+    rows = [{"id": 1, "text": "you stupid fuck, go and die"}, {"id": 2, "text": "a lovely day in the garden with you"}]
+    shell = run("safety", stdin=[*rows, {"id": 3, "text": "ein schöner Tag im Garten mit dir", "locale": "de-DE"}])
+    bad, good, _ = shell.rows
+    assert bad["decision"] in ("review", "drop")
+    assert good["decision"] == "keep"
+    for row, told in zip(rows, shell.rows, strict=False):
         assert row.items() <= told.items()
         assert all(0 <= score["score"] <= 1 and score["label"] for score in told["safety"])
+    worst = [max(score["score"] for score in row["safety"]) for row in (bad, good)]
+    assert worst[0] > worst[1]
     shell = run("language", stdin=shell.out)
-    assert shell.rows[1]["language"] == "de"
-    assert 0.5 < shell.rows[1]["language_confidence"] <= 1
-    assert shell.rows[1]["decision"] == "keep"
+    assert shell.rows[2]["language"] == "de"
+    assert 0.5 < shell.rows[2]["language_confidence"] <= 1
+    assert [row["decision"] for row in shell.rows[:2]] == [bad["decision"], "keep"]
+
+
+def test_a_turn_is_scored_like_the_worse_of_its_two_messages() -> None:
+    bad, good = "you stupid fuck, go and die", "a lovely day in the garden with you"
+    sides = [(bad, good), (good, bad), (good, good)]
+    turns = [
+        {"id": n, "messages": [{"role": "user", "content": user}], "response": reply}
+        for n, (user, reply) in enumerate(sides)
+    ]
+    alone = [_scores(row) for row in run("safety", stdin=[{"id": 1, "text": bad}, {"id": 2, "text": good}]).rows]
+    worse = {label: max(scores[label] for scores in alone) for label in alone[0]}
+    assert [_scores(row) for row in run("safety", stdin=turns).rows] == [worse, worse, alone[1]]
+
+
+def _scores(row: dict[str, Any]) -> dict[str, float]:
+    return {score["label"]: score["score"] for score in row["safety"]}
 
 
 def test_duplicates_and_topics_do_not_depend_on_order() -> None:
