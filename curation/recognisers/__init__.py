@@ -6,6 +6,7 @@ looks for a cheap sign first (a digit, an @), because most chat has none.
 """
 
 from curation.recognisers.accounts import accounts
+from curation.recognisers.address_blocks import address_blocks
 from curation.recognisers.addresses import addresses
 from curation.recognisers.asian_addresses import asian_addresses
 from curation.recognisers.births import births
@@ -36,6 +37,7 @@ FINDERS = (
     machines,
     births,
     addresses,
+    address_blocks,
     asian_addresses,
     postcodes,
     introductions,

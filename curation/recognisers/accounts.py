@@ -18,10 +18,7 @@ from curation.found import Found, any_of
 from curation.recognisers.checks import mod97, weighted
 from curation.recognisers.digits import LATIN, has_digit, pieces, runs
 
-_IBAN = re.compile(
-    rf"(?<![{LATIN}])[A-Z]{{2}} ?\d{{2}}(?:[ -]?[A-Z0-9]{{4}}){{2,7}}(?:[ -]?[A-Z0-9]{{1,3}})?(?![{LATIN}])",
-    re.IGNORECASE,
-)
+_IBAN = re.compile(rf"(?<![{LATIN}])(?P<country>[A-Z]{{2}})[ -]?\d{{2}}(?=[ -]?[A-Z0-9])", re.IGNORECASE)
 # Length by country (SWIFT's IBAN registry), for those whose check digits do not hold.
 _LENGTHS = {
     country: length
@@ -33,6 +30,11 @@ _LENGTHS = {
     }.items()
     for country in countries.split()
 }  # fmt: skip
+_RESTS = {
+    country: re.compile(rf"(?:[ -]?[A-Z0-9]){{{length - 4}}}(?![{LATIN}])", re.IGNORECASE)
+    for country, length in _LENGTHS.items()
+}
+_WORD = re.compile(r"[A-Za-z0-9]{1,34}(?![A-Za-z0-9])")
 _ACCOUNT = any_of(
     r"""account acct a/c routing aba iban bic swift sort\scode ifsc clabe konto(?:nummer)? blz bankleitzahl conta
     ag[êe]ncia pix cuenta compte rib rekening norek rek nomor\srekening 口座(?:番号)? 계좌(?:번호)? bank"""
@@ -55,11 +57,15 @@ def accounts(text: str) -> Iterator[Found]:
     if not has_digit(text):
         return
     for match in _IBAN.finditer(text):
-        packed = re.sub(r"[ -]", "", match[0]).upper()
-        if mod97(packed):
-            yield Found(*match.span(), "IBAN_CODE", 1.0)
-        elif len(packed) == _LENGTHS.get(packed[:2]) and (match[0].isupper() or _said(text, match.start())):
-            yield Found(*match.span(), "IBAN_CODE", 0.6)
+        rest = _RESTS.get(match["country"].upper())
+        whole = rest.match(text, match.end()) if rest else None
+        if whole is None and mod97_of_word(text, match.start()):
+            whole = _WORD.match(text, match.end())
+        if whole:
+            shown = text[match.start() : whole.end()]
+            right = shown.isascii() and mod97(re.sub(r"[ -]", "", shown).upper())
+            if right or shown.isupper() or _said(text, match.start()):
+                yield Found(match.start(), whole.end(), "IBAN_CODE", 1.0 if right else 0.6)
     for match in _BANK_CODE.finditer(text):
         kind = "bic" if match["bic"] else "ifsc"
         if kind == "bic" or any(c.isdigit() for c in match[kind][5:]):
@@ -72,6 +78,12 @@ def accounts(text: str) -> Iterator[Found]:
             yield Found(clabe.start, clabe.end, "BANK_ACCOUNT", 0.8)
         elif len(run.digits) <= 20 and _said(text, run.start):
             yield Found(run.start, run.end, "BANK_ACCOUNT", 0.9 if is_routing(run.digits) else 0.75)
+
+
+def mod97_of_word(text: str, start: int) -> bool:
+    """Whether a word without spaces has the check digits of an IBAN, whatever its length."""
+    word = _WORD.match(text, start)
+    return word is not None and 15 <= len(word[0]) <= 34 and mod97(word[0].upper())
 
 
 def is_routing(digits: str) -> bool:

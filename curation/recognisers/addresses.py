@@ -15,110 +15,243 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from curation.found import Found, any_of
+from curation.found import Found
 from curation.recognisers.digits import has_digit
-from curation.recognisers.streets import CAP, LEAD, LOOSE, NUMBERED, SMALL, UNIT, WORD, Street, streets
+from curation.recognisers.growth import grown_right
+from curation.recognisers.streets import CAP, LEAD, LOOSE, NUMBERED, UNIT, Street, streets
 
-_GAP = r"[ \t>?,;\\]{0,8}(?:\n[ \t>?,]{0,8}){0,2}"
-_POSTCODE = (
-    r"(?:(?<![\w-])(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?(?:\s[A-Z]{2}(?!\w))?|\b[A-Z]{1,2}\d[A-Z\d]?(?: ?\d[A-Z]{2})?"
-    r"|\b\d{3} \d{2}|\b[A-Z]\d[A-Z] ?\d[A-Z]\d|\b\d{3}-\d{4}|\b\d{2}-\d{3})(?![\w%:]|[.,]\d)"
-)
-_REGIONS = any_of(
-    r"""
-    alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois
-    indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri
-    montana nebraska nevada new\shampshire new\sjersey new\smexico new\syork north\scarolina north\sdakota ohio
-    oklahoma oregon pennsylvania rhode\sisland south\scarolina south\sdakota tennessee texas utah vermont virginia
-    washington west\svirginia wisconsin wyoming ontario quebec québec alberta manitoba saskatchewan nova\sscotia
-    british\scolumbia new\sbrunswick newfoundland new\ssouth\swales victoria queensland tasmania south\saustralia
-    western\saustralia
-    """
-)
-_COUNTRIES = any_of(
-    r"""
-    united\sstates(?:\sof\samerica)? u\.?s\.?a?\.? usa uk u\.k\. united\skingdom england scotland wales ireland
-    northern\sireland canada australia new\szealand india germany deutschland france spain españa italy italia
-    portugal brazil brasil mexico méxico japan korea south\skorea indonesia austria österreich switzerland schweiz
-    suisse belgium belgië belgique netherlands nederland luxembourg denmark danmark norway norge sweden sverige
-    finland suomi iceland ísland greenland poland polska czech\srepublic czechia slovakia slovenia slovenija
-    hungary magyarország romania bulgaria greece cyprus turkey türkiye estonia latvia lithuania russia ukraine
-    croatia hrvatska serbia bosnia malta israel egypt morocco tunisia nigeria kenya ghana south\safrica pakistan
-    bangladesh sri\slanka nepal china taiwan hong\skong singapore malaysia philippines thailand vietnam argentina
-    chile colombia peru perú uruguay paraguay bolivia ecuador venezuela cuba guatemala panama costa\srica
-    puerto\srico jamaica uae united\sarab\semirates saudi\sarabia qatar kuwait lebanon jordan iran iraq georgia
-    armenia kazakhstan
-    """
-)
-_STATE_CODES = any_of(
-    """
-    AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR
-    PA RI SC SD TN TX UT VT VA WA WV WI WY DC AB BC MB NB NL NS ON PE QC SK NSW VIC QLD TAS ACT
-    """
-)
-_EMPTY = r"(?:nan|null|none|n/a)\b"  # fields that a form left empty
-_PIECE = re.compile(
-    rf"(?P<gap>{_GAP}(?:\s?[-–]\s)?)(?:(?P<unit>{UNIT})|(?P<code>{_POSTCODE})|(?P<place>\(?(?i:{_COUNTRIES}"
-    rf"|{_REGIONS})(?!\w)\)?)"
-    rf"|(?P<state>(?:{_STATE_CODES}|[A-Z]{{2}}|{_EMPTY})(?!\w)\.?)"
-    rf"|(?P<town>(?:(?:Col|Fracc|Kel|Kec|Kab|Desa|Kota|St|Ste"
-    rf"|Mt)\.?\s)?\(?{CAP}\)?(?:[ ](?:{SMALL})?(?!{_STATE_CODES}\b)\(?{CAP}\)?){{0,3}})"
-    rf"|(?P<area>\d{{1,3}}(?=[ \t]{{0,3}}\n))|(?P<small>\(?(?i:{WORD})\)?))",
-)
-_NAMED_LAST = re.compile(rf"(?:^|\s)(?:(?i:{_COUNTRIES}|{_REGIONS})|{_STATE_CODES})\)?$")
-_ENDS = re.compile(r"[ \t]*(?:$|[\n.!?,;)])")
 _LEFT = re.compile(
     rf"(?:(?:{UNIT}|{CAP}(?:\s{CAP}){{0,2}}\s(?:House|Cottage|Lodge|Court|Farm|Towers|Mansions?|Hall|Asri|Indah"
     rf"|Permai)),?\s+"
     rf"|(?:Komplek|Perumahan|Perum|Apartemen)\s(?:{CAP}\s){{1,3}}|(?<![\w.])\d{{1,6}},?\s+|{CAP}\s+(?:and|&)\s+"
-    r"|(?:N|S|E|W|North|South|East|West)\.?\s+){1,3}$"
+    r"|(?i:(?:flat|studio|unit|apt|apartment|suite|house|plot|door|no|nr)\.?\s+)|(?:N|S|E|W|North|South|East|West)\.?\s+){1,3}$"
 )
 # Storgarden 52 Trajanka Forks, before a flat on the next line
 _BEFORE_UNIT = re.compile(
     rf"(?:(?<![\w.,])\d{{1,6}}\s+)?(?:{CAP}\s+){{1,4}}\d{{1,5}}[A-Za-z]?\.?(?:,?\s+{CAP}){{0,3}}[ \t,]{{0,3}}\n?[ \t,]{{0,3}}$"
     rf"|(?<![\w.,])\d{{1,6}}[A-Za-z]?\s+(?:{CAP}\s+){{0,3}}{CAP}[ \t,]{{0,3}}\n?[ \t,]{{0,3}}$"
 )
+_ART = re.compile(
+    r"\b(?:movies?|films?|series|tv|shows?|songs?|albums?|books?|novels?|plays?|games?|episodes?|sequels?|watch(?:ed|ing)?|starring"
+    r"|soundtrack|actors?|directed)\b",
+    re.IGNORECASE,
+)
 _HOUSE = re.compile(
     rf"(?<!\w)(?:The )?(?:{CAP}\s){{1,3}}(?:Cottage|House|Farm|Lodge|Manor|Hall|Barn|Villa|Rectory|Vicarage"
     rf"|Grange|Croft|Mill)"
-    rf"(?:,\s|\s(?:on|at)\s)(?:{CAP}\s){{1,3}}{LOOSE}\b(?:,\s{CAP}(?:\s{CAP}){{0,2}}){{0,2}}",
+    rf",\s(?:{CAP}\s){{1,3}}{LOOSE}\b(?:,\s{CAP}(?:\s{CAP}){{0,2}}){{0,2}}",
 )
+_CODE_LAST = re.compile(r"(?<=[^\W\d_] )\d{4,6}$")
+_CAPITAL = re.compile(r"\d[A-Za-z]?[.,]?\s[^\W\d_a-z]|\d{5}|\d[a-z]{2}(?!\w)|[A-ZÀ-ÖØ-ÞΆ-Я][\w'’.-]{1,30},?\s\d")
+_SIGNS = (  # one stands in every street or lead that is written small
+    *(
+        "stre",
+        "str.",
+        "str ",
+        " st",
+        "ave",
+        "av.",
+        "road",
+        " rd",
+        "lane",
+        " ln",
+        "drive",
+        " dr",
+        "blvd",
+        "boulev",
+        "terrace",
+    ),
+    *(
+        "crescent",
+        "parkway",
+        "highway",
+        "way",
+        "court",
+        " ct",
+        "place",
+        " pl",
+        "close",
+        "circle",
+        "square",
+        "garden",
+        "grove",
+    ),
+    *(
+        "row",
+        "mews",
+        "trail",
+        "park",
+        "height",
+        "cove",
+        "pass",
+        "alley",
+        "plaza",
+        "straße",
+        "gasse",
+        "weg",
+        "platz",
+        "allee",
+    ),
+    *(
+        "damm",
+        "ufer",
+        "straat",
+        "gracht",
+        "laan",
+        "gatan",
+        "vägen",
+        "vei",
+        "katu",
+        "tie",
+        "calle",
+        "rua",
+        "rúa",
+        "via",
+        "piazza",
+    ),
+    *(
+        "paseo",
+        "rue",
+        "chemin",
+        "impasse",
+        "quai",
+        "cours",
+        "route",
+        "mont",
+        "sentier",
+        "villa",
+        "jl",
+        "jalan",
+        "gg.",
+        "gang",
+    ),
+    *(
+        "perum",
+        "komplek",
+        "dusun",
+        "út",
+        "utca",
+        "tér",
+        "u.",
+        "ul.",
+        "ул",
+        "пр",
+        "apt",
+        "apartment",
+        "suite",
+        "ste",
+        "flat",
+    ),
+    *(
+        "unit",
+        "box",
+        "corner",
+        "live",
+        "living",
+        "address",
+        "adresse",
+        "alamat",
+        "rumah",
+        "moro",
+        "mora",
+        "vivo",
+        "vive",
+    ),
+    *(
+        "habite",
+        "wohn",
+        "tinggal",
+        "endere",
+        "direcci",
+        "domicilio",
+        "home",
+        "house",
+        "pick me up",
+        "come ",
+        "move",
+        "send",
+    ),
+    *(
+        "travessa",
+        "alameda",
+        "estrada",
+        "ladeira",
+        "praça",
+        "praca",
+        "rodovia",
+        "retorno",
+        "cerrada",
+        "circuito",
+        "pasaje",
+    ),
+    *(
+        "priva",
+        "callej",
+        "prolong",
+        "carrera",
+        " cr",
+        "cl ",
+        "plot",
+        "door",
+        "h.no",
+        "nagar",
+        " at ",
+        "deliver",
+        "ship",
+        "meet",
+    ),
+)
+_LONE = re.compile(rf"(?:{CAP}\s){{1,3}}(?:Street|Road|Avenue|Lane|Boulevard|Drive|Crescent|Terrace)\b")
 _HOUSES = (
-    "Cottage",
-    "House",
-    "Farm",
-    "Lodge",
-    "Manor",
-    "Hall",
-    "Barn",
-    "Villa",
-    "Rectory",
-    "Vicarage",
-    "Grange",
-    "Croft",
-)
-_PRONOUNS = frozenset(
-    "I I'm I’m Im I've I'll You He She We They It The This That And But So What When Where Is Are".split()
+    "Cottage,",
+    "House,",
+    "Farm,",
+    "Lodge,",
+    "Manor,",
+    "Hall,",
+    "Barn,",
+    "Villa,",
+    "Rectory,",
+    "Vicarage,",
+    "Grange,",
 )
 
 
 def addresses(text: str) -> Iterator[Found]:
     """Street addresses."""
-    numbered = has_digit(text) and NUMBERED.search(text) is not None
-    if not numbered and "corner of" not in text and not any(house in text for house in _HOUSES):
+    if not _may_hold_one(text):
         return
     for match in _HOUSE.finditer(text) if any(house in text for house in _HOUSES) else ():
         yield Found(*match.span(), "STREET_ADDRESS", 0.6)
     told = []
     for street in streets(text):
         start = _grown_left(text, street)
-        end = _grown_right(text, street.end)
-        if street.sure or end > street.end or LEAD.search(text, max(0, start - 50), start):
+        code = _CODE_LAST.search(text, street.start + 1, street.end) is not None
+        end, firm = grown_right(text, street.end, "code" if code else "")
+        led = LEAD.search(text, max(0, start - 50), start) is not None
+        if led or firm or (street.sure and not (end == street.end and _is_title(text, start, end))):
             told.append(street)
             yield Found(start, end, "STREET_ADDRESS", 0.6)
+    for lone in _LONE.finditer(text) if told else ():
+        yield Found(*lone.span(), "STREET_ADDRESS", 0.5)
     for name in {name for street in told for name in _names(text[street.start : street.end])}:
         for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
             yield Found(*match.span(), "STREET_ADDRESS", 0.5)
+
+
+def _may_hold_one(text: str) -> bool:
+    """Whether a text has a number that can be a house's, with a capital next to it or a word that streets have."""
+    if not has_digit(text) or NUMBERED.search(text) is None:
+        return "corner of" in text or any(house in text for house in _HOUSES)
+    if _CAPITAL.search(text):
+        return True
+    lowered = text.lower()
+    return any(sign in lowered for sign in _SIGNS)
+
+
+def _is_title(text: str, start: int, end: int) -> bool:
+    """Whether the words around speak of a film, a song or a game ("10 Cloverfield Lane")."""
+    return _ART.search(text, max(0, start - 50), min(len(text), end + 50)) is not None
 
 
 def _grown_left(text: str, street: Street) -> int:
@@ -130,41 +263,6 @@ def _grown_left(text: str, street: Street) -> int:
     ):
         return match.start()
     return street.start
-
-
-def _grown_right(text: str, at: int) -> int:
-    """Where an address ends whose street ends at a place."""
-    sure, small, loose, before = at, 0, 0, ""
-    for _ in range(16):
-        piece = _PIECE.match(text, at)
-        if piece is None or piece.end() == at:
-            break
-        kind, gap, at = piece.lastgroup, piece["gap"], piece.end()
-        if kind in ("unit", "code", "place"):
-            if kind == "code" and not gap:
-                break
-            sure, small = at, 0
-        elif kind == "state":
-            known = re.fullmatch(f"{_STATE_CODES}|{_EMPTY}", piece["state"].rstrip("."))
-            if known or before == "town" or "," in gap or "-" in gap or "\n" in gap or _ENDS.match(text, at):
-                sure, small = at, 0
-        elif kind == "town":
-            if piece["town"].split()[0] in _PRONOUNS:
-                break
-            loose += 1
-            apart = "," in gap or "\n" in gap or "-" in gap
-            alone = "\n" not in gap or _ENDS.match(text, at)
-            named = before == "code" or _NAMED_LAST.search(piece["town"])
-            if (apart and alone) or named or _ENDS.match(text, at):
-                sure, small = at, 0
-            if loose > 5:
-                break
-        else:
-            small += 1
-            if small > 3:
-                break
-        before = kind
-    return sure
 
 
 def _names(core: str) -> Iterator[str]:

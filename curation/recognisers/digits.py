@@ -20,6 +20,8 @@ _RUN = re.compile(
     rf"(?<![{LATIN}.])(?<!\d,)(?:[+(（＋]{{1,3}} ?)?\d(?:{_SEPARATOR}\d){{5,29}}(?:(?= ?(?:x"
     rf"|ext\.?) ?\d)|(?![{LATIN}]|[,.]\d))"
 )
+# Numbers in a link are the page's; links that lead to a person are found whole.
+_IN_A_LINK = re.compile(r"(?:://|\bwww\.|\w\.[a-z]{2,6}/)\S{0,190}$", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _GROUP = re.compile(r"\d+")
 
@@ -55,7 +57,11 @@ def runs(text: str) -> tuple[Run, ...]:
     """Runs of 6 to 30 digits, in order."""
     if not has_digit(text):
         return ()
-    return tuple(Run(*match.span(), match[0], plain(match[0])) for match in _RUN.finditer(text))
+    return tuple(
+        Run(*match.span(), match[0], plain(match[0]))
+        for match in _RUN.finditer(text)
+        if not _IN_A_LINK.search(text, max(0, match.start() - 200), match.start())
+    )
 
 
 def plain(shown: str) -> str:
