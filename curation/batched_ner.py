@@ -38,15 +38,15 @@ class BatchedNer:
         self._embed = embed
         self._encoder = [_Maxout(layer) for layer in _residuals(encode)]
         self._linear = to_hidden.get_param("W"), to_hidden.get_param("b")
-        features = lower.get_param("W")  # feature, hidden, piece, input
-        self._hidden, self._pieces = features.shape[1], features.shape[2]
-        self._features = features.reshape(-1, features.shape[3])
-        self._padding = lower.get_param("pad")[0].reshape(features.shape[0], -1)
-        self._bias = lower.get_param("b").reshape(-1)
+        features = lower.get_param("W").transpose(0, 2, 1, 3)  # feature, piece, hidden, input
+        self._hidden = features.shape[2]
+        self._features = features.reshape(-1, features.shape[3]).copy()
+        self._padding = lower.get_param("pad")[0].transpose(0, 2, 1).reshape(features.shape[0], -1)
+        self._bias = lower.get_param("b").T.reshape(-1)
         self._upper = upper.get_param("W").T.copy(), upper.get_param("b")
         # `move_names` leaves out the move "U-", which only annotations given beforehand allow.
         self._moves([ner.moves.get_class_name(number) for number in range(ner.moves.n_moves)])
-        self._known: dict[tuple[int, int], int] = {}
+        self._known: dict[int, int] = {}
         self._vectors = np.zeros((0, embed.get_dim("nO")), np.float32)
 
     @staticmethod
@@ -102,23 +102,29 @@ class BatchedNer:
         from spacy.attrs import NORM, ORTH
         from spacy.tokens import Doc
 
-        keys = [(int(o), int(n)) for doc in docs for o, n in doc.to_array([ORTH, NORM]).tolist()]
-        new = [key for key in dict.fromkeys(keys) if key not in self._known]
+        pairs = np.concatenate([doc.to_array([ORTH, NORM]) for doc in docs])
+        mixed, first, inverse = np.unique(
+            pairs[:, 0] ^ (pairs[:, 1] * np.uint64(0x9E3779B97F4A7C15)), return_index=True, return_inverse=True
+        )
+        keys = mixed.tolist()
+        new = [(key, *pairs[at].tolist()) for key, at in zip(keys, first, strict=True) if key not in self._known]
         if new:
             if len(self._known) + len(new) > FORMS:
-                self._known, self._vectors, new = {}, self._vectors[:0], list(dict.fromkeys(keys))
+                self._known, self._vectors = {}, self._vectors[:0]
+                new = [(key, *pairs[at].tolist()) for key, at in zip(keys, first, strict=True)]
             strings = self._vocab.strings
             blocks = [self._vectors]
             for at in range(0, len(new), ROWS):
                 some = new[at : at + ROWS]
                 some += [some[0]] * (ROWS - len(some))
-                doc = Doc(self._vocab, words=[strings[orth] for orth, _ in some])
-                for token, (_, norm) in zip(doc, some, strict=True):
+                doc = Doc(self._vocab, words=[strings[orth] for _, orth, _ in some])
+                for token, (_, _, norm) in zip(doc, some, strict=True):
                     token.norm_ = strings[norm]
                 blocks.append(self._embed.predict([doc])[0][: len(new) - at])
-            self._known.update(zip(new, range(len(self._known), len(self._known) + len(new)), strict=True))
+            self._known.update((key, len(self._vectors) + index) for index, (key, _, _) in enumerate(new))
             self._vectors = np.concatenate(blocks)
-        return np.array([self._known[key] for key in keys], np.int64)
+        rows = np.array([self._known[key] for key in keys], np.int64)
+        return rows[inverse.reshape(-1)]
 
     def _decide(self, docs: Sequence[Any]) -> list[list[tuple[int, int, str]]]:
         """Entities of at most `TEXTS` texts, as tokens (half open) and label."""
@@ -141,10 +147,12 @@ class BatchedNer:
         vectors = _product(tokens, self._linear[0]) + self._linear[1]
         cached = _product(vectors, self._features).reshape(len(vectors), len(self._padding), -1)
 
-        count, steps = len(docs), int(lengths.max())
+        from spacy.attrs import IS_SPACE
+
+        count, steps = len(docs), max(map(len, docs))
         spaces = np.zeros((count, steps), bool)
         for index, doc in enumerate(docs):
-            spaces[index, : len(doc)] = [token.is_space for token in doc]
+            spaces[index, : len(doc)] = doc.to_array(IS_SPACE)
         opened = np.full(count, -1)  # token at which the open entity began
         label = np.full(count, -1)
         found: list[list[tuple[int, int, str]]] = [[] for _ in docs]
@@ -155,7 +163,7 @@ class BatchedNer:
             state = cached[here, 0]
             state = state + np.where(is_open[:, None], cached[opened + firsts, 1], self._padding[1])
             state = state + np.where(is_open[:, None], cached[here - 1, 2], self._padding[2]) + self._bias
-            hidden[:count] = state.reshape(count, self._hidden, self._pieces).max(axis=2)
+            hidden[:count] = _largest(state, self._hidden)
             scores = (hidden @ self._upper[0])[:count] + self._upper[1]
             last = step >= lengths - 1
             row = np.where(is_open, 3 + 2 * label + last, np.where(spaces[:, step], 2, last))
@@ -180,13 +188,14 @@ class _Maxout:
         maxout = next(part for part in layer.walk() if part.name == "maxout")
         norm = next(part for part in layer.walk() if part.name == "layernorm")
         weights = maxout.get_param("W")  # output, piece, input
-        self._shape = weights.shape[:2]
-        self._weights = weights.reshape(-1, weights.shape[2])
-        self._bias = maxout.get_param("b").reshape(-1)
+        # Piece by piece, for a maximum over an inner axis of three is slow.
+        self._outputs, self._pieces = weights.shape[:2]
+        self._weights = weights.transpose(1, 0, 2).reshape(-1, weights.shape[2]).copy()
+        self._bias = maxout.get_param("b").T.reshape(-1).copy()
         self._gain, self._shift = norm.get_param("G"), norm.get_param("b")
 
     def __call__(self, rows: Floats) -> Floats:
-        best = (_product(rows, self._weights) + self._bias).reshape(len(rows), *self._shape).max(axis=2)
+        best = _largest(_product(rows, self._weights) + self._bias, self._outputs)
         centred = best - best.mean(axis=1, keepdims=True)
         spread = (centred * centred).mean(axis=1, keepdims=True) + np.float32(1e-8)
         return centred * spread ** np.float32(-0.5) * self._gain + self._shift
@@ -194,6 +203,14 @@ class _Maxout:
 
 def _residuals(encode: Any) -> list[Any]:
     return [part for part in encode.walk() if part.name.startswith("residual(") and ">>residual(" not in part.name]
+
+
+def _largest(pieces: Floats, size: int) -> Floats:
+    """The largest of several pieces of this size, which stand side by side."""
+    best = pieces[:, :size]
+    for at in range(size, pieces.shape[1], size):
+        best = np.maximum(best, pieces[:, at : at + size])
+    return best
 
 
 def _product(rows: Floats, weights: Floats) -> Floats:

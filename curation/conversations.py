@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from curation.found import Found
+
 
 class Said(NamedTuple):
     """A text and who said it: `user`, `assistant`, `tool` or a `system` that is not the persona's prompt."""
@@ -33,6 +35,27 @@ class Conversation(NamedTuple):
     prompts: frozenset[str]
     said: tuple[Said, ...]
     asides: tuple[str, ...] = ()
+
+
+class Mention(NamedTuple):
+    """A finding, and what it has in common with other mentions of the same data in its conversation."""
+
+    found: Found
+    identity: str
+
+
+class Located(NamedTuple):
+    """The personal data of a conversation.
+
+    Attributes:
+        conversation: Where.
+        mentions: By text, in order, not overlapping.
+        own: Words of names that belong to the persona, as `people.fold` has them.
+    """
+
+    conversation: Conversation
+    mentions: dict[str, list[Mention]]
+    own: frozenset[str]
 
 
 def exploded(turns: pl.DataFrame) -> pl.DataFrame:

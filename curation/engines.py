@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from curation.batched_ner import BatchedNer
 from curation.recognisers.names import Entity
 from schemas.problems import Problem
 from schemas.recipe import Scrub
@@ -22,7 +23,8 @@ PERSON = "PERSON"
 PERSON_LABELS = {"PERSON", "PER", "PS", "persName", "PRS"}  # as spaCy's models call people, by language
 # Entities that are neither people nor likely to be taken for them say nothing about a name.
 SILENT = {"DATE", "TIME", "CARDINAL", "ORDINAL", "PERCENT", "MONEY", "QUANTITY"}
-LONGEST = 5_000
+LONGEST = 5_000  # characters of a text that an engine sees at once
+BATCH = 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?\n]\s|\s")
 
@@ -60,6 +62,8 @@ class Spacy:
         name = settings.model
         self._pipeline = _load_spacy(name)
         self.languages: frozenset[str] | None = frozenset(settings.languages or [self._pipeline.lang])
+        # The same answers; pipelines of another build run as spaCy runs them.
+        self._batched = BatchedNer(self._pipeline) if BatchedNer.fits(self._pipeline) else None
         labels = self._pipeline.get_pipe("ner").labels
         self.nlp_engine = SpacyNlpEngine(
             models=[{"lang_code": self._pipeline.lang, "model_name": name}],
@@ -73,17 +77,22 @@ class Spacy:
     def entities(self, texts: Sequence[str]) -> list[list[Entity]]:
         """See `Engine`."""
         pieces = [(index, at, piece) for index, text in enumerate(texts) for at, piece in _pieces(text)]
-        # Alike lengths together; the longest first, so that memory is at its highest at once.
-        pieces.sort(key=lambda piece: (-len(piece[2]), piece[2]))
         result: list[list[Entity]] = [[] for _ in texts]
-        docs = self._pipeline.pipe((piece for _, _, piece in pieces), batch_size=128)
-        for (index, at, _), doc in zip(pieces, docs, strict=True):
-            result[index] += [
-                Entity(at + found.start_char, at + found.end_char, found.label_ in PERSON_LABELS)
-                for found in doc.ents
-                if found.label_ not in SILENT
-            ]
+        for first in range(0, len(pieces), BATCH):
+            some = pieces[first : first + BATCH]
+            for (index, at, _), found in zip(some, self._found([piece for _, _, piece in some]), strict=True):
+                result[index] += [
+                    Entity(at + start, at + end, label in PERSON_LABELS)
+                    for start, end, label in found
+                    if label not in SILENT
+                ]
         return result
+
+    def _found(self, texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+        if self._batched is not None:
+            return self._batched.entities(texts)
+        docs = self._pipeline.pipe(texts, batch_size=128)
+        return [[(found.start_char, found.end_char, found.label_) for found in doc.ents] for doc in docs]
 
 
 class _Recogniser:

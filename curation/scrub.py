@@ -16,41 +16,21 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import polars as pl
 
 from curation import language, tool_calls
-from curation.conversations import Conversation, conversations, exploded
+from curation.conversations import Conversation, Located, Mention, conversations, exploded
 from curation.finder import Finder, merged
 from curation.found import Found
 from curation.known import Known, joined
 from curation.people import name_words
 from curation.placeholders import PERSON, placeholder, pseudonym
 from curation.recognisers.across import across
+from curation.surrogates import surrogates
 from schemas.personas import Persona
 from schemas.turns import CuratedTurn
-
-
-class Mention(NamedTuple):
-    """A finding, and what it has in common with other mentions of the same data in its conversation."""
-
-    found: Found
-    identity: str
-
-
-class Located(NamedTuple):
-    """The personal data of a conversation.
-
-    Attributes:
-        conversation: Where.
-        mentions: By text, in order, not overlapping.
-        own: Words of names that belong to the persona, as `people.fold` has them.
-    """
-
-    conversation: Conversation
-    mentions: dict[str, list[Mention]]
-    own: frozenset[str]
 
 
 def scrub(
@@ -230,6 +210,8 @@ Replacer = Callable[[Mention, str], str]
 
 def _replacer(located: Located, key: bytes, replace: str) -> Replacer:
     """What stands in the place of a mention."""
+    if replace == "surrogate":
+        return surrogates(located, key)
 
     @cache
     def of(kind: str, identity: str) -> str:

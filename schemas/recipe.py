@@ -45,7 +45,7 @@ class Policy(Section):
 
 
 class Scrub(Section):
-    """Personal data: found by Presidio, replaced by keyed placeholders."""
+    """Personal data: found, and replaced by keyed placeholders or surrogates."""
 
     engine: Literal["spacy", "transformers", "gliner"] = "spacy"
     """Which of Presidio's engines looks for names beside our own table of names."""
@@ -59,6 +59,9 @@ class Scrub(Section):
     """YAML files with recognisers of yours, in Presidio's own format (`recognizers: [...]`)."""
     min_score: float = Field(0.4, ge=0, le=1)
     """Findings below this confidence are left alone: lower masks more harmless words, higher leaks more."""
+    replace: Literal["placeholder", "surrogate"] = "placeholder"
+    """`placeholder` puts `<PERSON_3f2a9c>` in the place of personal data; `surrogate` another name, number or address
+    of the same form: text stays natural, and nobody can see any more what was missed."""
     key_file: str | None = None
     """32 random bytes, mode 0600, made at first use; null keeps it in the run_dir. Losing it unlinks generations."""
 

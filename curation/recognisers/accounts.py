@@ -63,7 +63,7 @@ def accounts(text: str) -> Iterator[Found]:
             whole = _WORD.match(text, match.end())
         if whole:
             shown = text[match.start() : whole.end()]
-            right = mod97(re.sub(r"[ -]", "", shown).upper())
+            right = shown.isascii() and mod97(re.sub(r"[ -]", "", shown).upper())
             if right or shown.isupper() or _said(text, match.start()):
                 yield Found(match.start(), whole.end(), "IBAN_CODE", 1.0 if right else 0.6)
     for match in _BANK_CODE.finditer(text):

@@ -42,6 +42,165 @@ _HOUSE = re.compile(
     rf",\s(?:{CAP}\s){{1,3}}{LOOSE}\b(?:,\s{CAP}(?:\s{CAP}){{0,2}}){{0,2}}",
 )
 _CODE_LAST = re.compile(r"(?<=[^\W\d_] )\d{4,6}$")
+_CAPITAL = re.compile(r"\d[A-Za-z]?[.,]?\s[^\W\d_a-z]|\d{5}|\d[a-z]{2}(?!\w)|[A-ZÀ-ÖØ-ÞΆ-Я][\w'’.-]{1,30},?\s\d")
+_SIGNS = (  # one stands in every street or lead that is written small
+    *(
+        "stre",
+        "str.",
+        "str ",
+        " st",
+        "ave",
+        "av.",
+        "road",
+        " rd",
+        "lane",
+        " ln",
+        "drive",
+        " dr",
+        "blvd",
+        "boulev",
+        "terrace",
+    ),
+    *(
+        "crescent",
+        "parkway",
+        "highway",
+        "way",
+        "court",
+        " ct",
+        "place",
+        " pl",
+        "close",
+        "circle",
+        "square",
+        "garden",
+        "grove",
+    ),
+    *(
+        "row",
+        "mews",
+        "trail",
+        "park",
+        "height",
+        "cove",
+        "pass",
+        "alley",
+        "plaza",
+        "straße",
+        "gasse",
+        "weg",
+        "platz",
+        "allee",
+    ),
+    *(
+        "damm",
+        "ufer",
+        "straat",
+        "gracht",
+        "laan",
+        "gatan",
+        "vägen",
+        "vei",
+        "katu",
+        "tie",
+        "calle",
+        "rua",
+        "rúa",
+        "via",
+        "piazza",
+    ),
+    *(
+        "paseo",
+        "rue",
+        "chemin",
+        "impasse",
+        "quai",
+        "cours",
+        "route",
+        "mont",
+        "sentier",
+        "villa",
+        "jl",
+        "jalan",
+        "gg.",
+        "gang",
+    ),
+    *(
+        "perum",
+        "komplek",
+        "dusun",
+        "út",
+        "utca",
+        "tér",
+        "u.",
+        "ul.",
+        "ул",
+        "пр",
+        "apt",
+        "apartment",
+        "suite",
+        "ste",
+        "flat",
+    ),
+    *(
+        "unit",
+        "box",
+        "corner",
+        "live",
+        "living",
+        "address",
+        "adresse",
+        "alamat",
+        "rumah",
+        "moro",
+        "mora",
+        "vivo",
+        "vive",
+    ),
+    *(
+        "habite",
+        "wohn",
+        "tinggal",
+        "endere",
+        "direcci",
+        "domicilio",
+        "home",
+        "house",
+        "pick me up",
+        "come ",
+        "move",
+        "send",
+    ),
+    *(
+        "travessa",
+        "alameda",
+        "estrada",
+        "ladeira",
+        "praça",
+        "praca",
+        "rodovia",
+        "retorno",
+        "cerrada",
+        "circuito",
+        "pasaje",
+    ),
+    *(
+        "priva",
+        "callej",
+        "prolong",
+        "carrera",
+        " cr",
+        "cl ",
+        "plot",
+        "door",
+        "h.no",
+        "nagar",
+        " at ",
+        "deliver",
+        "ship",
+        "meet",
+    ),
+)
 _LONE = re.compile(rf"(?:{CAP}\s){{1,3}}(?:Street|Road|Avenue|Lane|Boulevard|Drive|Crescent|Terrace)\b")
 _HOUSES = (
     "Cottage,",
@@ -60,8 +219,7 @@ _HOUSES = (
 
 def addresses(text: str) -> Iterator[Found]:
     """Street addresses."""
-    numbered = has_digit(text) and NUMBERED.search(text) is not None
-    if not numbered and "corner of" not in text and not any(house in text for house in _HOUSES):
+    if not _may_hold_one(text):
         return
     for match in _HOUSE.finditer(text) if any(house in text for house in _HOUSES) else ():
         yield Found(*match.span(), "STREET_ADDRESS", 0.6)
@@ -79,6 +237,16 @@ def addresses(text: str) -> Iterator[Found]:
     for name in {name for street in told for name in _names(text[street.start : street.end])}:
         for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
             yield Found(*match.span(), "STREET_ADDRESS", 0.5)
+
+
+def _may_hold_one(text: str) -> bool:
+    """Whether a text has a number that can be a house's, with a capital next to it or a word that streets have."""
+    if not has_digit(text) or NUMBERED.search(text) is None:
+        return "corner of" in text or any(house in text for house in _HOUSES)
+    if _CAPITAL.search(text):
+        return True
+    lowered = text.lower()
+    return any(sign in lowered for sign in _SIGNS)
 
 
 def _is_title(text: str, start: int, end: int) -> bool:

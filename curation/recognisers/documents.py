@@ -45,27 +45,85 @@ _CODE = re.compile(
 )
 _LETTERED = re.compile(rf"(?<![{LATIN}#-])[A-Z]{{1,3}}-?\d{{6,14}}[A-Z]?(?![{LATIN}-])")
 _VIN = re.compile(r"(?<![\w-])[A-HJ-NPR-Z0-9]{17}(?![\w-])", re.IGNORECASE)
-_SIGN = re.compile(_PAPER, re.IGNORECASE)
+# One of these stands in every word for a document.
+_SIGNS = (
+    *("pass", "licen", "permi", "führ", "motorista", "cnh", "ssn", "social", "member", "policy", "customer", "client"),
+    *(
+        "patient",
+        "student",
+        "employee",
+        "badge",
+        "case",
+        "claim",
+        "accou",
+        "order",
+        "booking",
+        "reserv",
+        "ref",
+        "track",
+    ),
+    *(
+        "confirm",
+        "serial",
+        "pin",
+        "rut",
+        "dni",
+        "cpf",
+        "rg",
+        "nik",
+        "ktp",
+        "nif",
+        "nie",
+        "sim",
+        "npwp",
+        "curp",
+        "rfc",
+        "ine",
+    ),
+    *("ausweis", "matr", "medic", "insurance", "versicherung", "steuer", "identity", "id ", "national", "aadh", "pan"),
+    *(
+        "voter",
+        "nhs",
+        "plate",
+        "kennz",
+        "plac",
+        "plaq",
+        "nomor",
+        "vin",
+        "registration",
+        "visa",
+        "green card",
+        "パスポート",
+    ),
+    *("旅券", "免許", "保険証", "会員", "マイナンバー", "学籍", "여권", "면허", "주민", "사번", "학번", "외국인"),
+)
+_THREE = re.compile(r"(?:\d[^\d\n]{0,4}){2}\d")
 
 
 def documents(text: str) -> Iterator[Found]:
     """Numbers after the name of a document, and long numbers."""
-    if not has_digit(text):
+    if not has_digit(text) or not _THREE.search(text):
         return
     for match in _LETTERED.finditer(text):
         yield Found(*match.span(), "ID_NUMBER", 0.5)
     if len(text) > 16:
         for match in _VIN.finditer(text):
-            if is_vin(match[0].upper()):
+            if match[0].isascii() and is_vin(match[0].upper()):
                 yield Found(*match.span(), "ID_NUMBER", 0.9)
     for run in runs(text):
         if len(run.digits) >= 8 and len(run.groups) == 1 and not is_not_a_number(text, run):
             yield Found(run.start, run.end, "ID_NUMBER", 0.5)
-    if _SIGN.search(text):
-        for match in _CODE.finditer(text):
-            code = _without_words(match[0])
-            if sum(c.isdigit() for c in code) > 2 and _SAID.search(text, max(0, match.start() - 60), match.start()):
-                yield Found(match.start(), match.start() + len(code), "ID_NUMBER", 0.6)
+    for match in _CODE.finditer(text):
+        code = _without_words(match[0])
+        if sum(c.isdigit() for c in code) > 2 and _is_led(text, match.start()):
+            yield Found(match.start(), match.start() + len(code), "ID_NUMBER", 0.6)
+
+
+def _is_led(text: str, start: int) -> bool:
+    """Whether the name of a document leads to a place."""
+    before = text[max(0, start - 60) : start]
+    lowered = before.lower()
+    return any(sign in lowered for sign in _SIGNS) and _SAID.search(before) is not None
 
 
 def _without_words(code: str) -> str:

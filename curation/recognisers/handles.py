@@ -36,8 +36,9 @@ _MINE = any_of(
     kamu 僕の 私の 俺の わたしの 내 제 나 우리
     """
 )
+_SIGN = re.compile(rf"(?<![{LATIN}]){_NETWORK}(?![A-Za-z])", re.IGNORECASE)
+_MINE_BEFORE = re.compile(rf"(?<![{LATIN}])(?P<mine>{_MINE})\s{{1,2}}$", re.IGNORECASE)
 _NAMED = re.compile(
-    rf"(?<![{LATIN}])(?:(?P<mine>{_MINE})\s)?\s?(?P<network>{_NETWORK})(?![A-Za-z])"
     r"(?:\s(?:id|name|handle|user(?:name)?|account|tag|ku|aku|gue|gw|saya)\b)?"
     r"\s{0,2}(?P<link>[:：=]|->|→|[-–—](?= )|['’]s\b|\b(?:is|es|ist|é|est|è|adalah|as)\b|は|が|은|는|이|가"
     r"|(?<=[\s]))\s{0,2}"
@@ -46,7 +47,7 @@ _NAMED = re.compile(
 )
 _ON = re.compile(
     rf"(?<![{LATIN}@.])(?P<me>(?:i['’]?m|i am|soy|sou|ich bin|je suis)\s)?(?P<handle>[A-Za-z0-9_.-]{{3,30}})"
-    rf"\s(?:on|em|en|sur|auf|no|di)\s(?:my\s|the\s)?{_NETWORK}(?![A-Za-z])",
+    r"\s(?:on|em|en|sur|auf|no|di)\s(?:my\s|the\s)?$",
     re.IGNORECASE,
 )
 _FRIEND = re.compile(r"(?<![\w-])(?:SW-)?\d{4}-\d{4}-\d{4}(?![\w-])")
@@ -60,23 +61,10 @@ _NOT_A_HANDLE = NOT_A_NAME | words(
 )
 # One of these stands wherever a network does.
 _SIGNS = (
-    *("insta", "ig", "snap", "discord", "telegram", " tg", "tik", "twitter", "skype", "kik", "line", "chat", "kakao"),
-    *(
-        "whats",
-        "faceb",
-        "fb",
-        "signal",
-        "steam",
-        "psn",
-        "xbox",
-        "gamer",
-        "roblox",
-        "reddit",
-        "twitch",
-        "tumblr",
-        "venmo",
-    ),
-    *("cash", "paypal", "handle", "user", "usu", "pseudo", "nick", " id", "id:", "bluesky", "linked", "github"),
+    *("insta", " ig", "ig:", "snap", "discord", "telegram", " tg", "tik", "twitter", "skype", "kik", " line", "line:"),
+    *("chat", "kakao", "whats", "faceb", " fb", "fb:", "signal", "steam", "psn", "xbox", "gamer", "roblox", "reddit"),
+    *("twitch", "tumblr", "venmo", "cash", "paypal", "handle", " user", "user:", "usern", "usuar", "usuár", "benutz"),
+    *("pseudo", " nick", "nick:", " id ", " id:", "id:", "id is", "bluesky", "linked", "github"),
 )
 
 
@@ -98,14 +86,16 @@ def handles(text: str) -> Iterator[Found]:
                 yield Found(*match.span(), "HANDLE", 0.7)
     lowered = text.lower()
     if text.isascii() and not any(sign in lowered for sign in _SIGNS):
-        return
-    for match in _NAMED.finditer(text):
-        handle = match["handle"].rstrip(".-")
-        if len(handle) > 2 and _leads(text, match, handle):
-            yield Found(match.start("handle"), match.start("handle") + len(handle), "HANDLE", 0.7)
-    for match in _ON.finditer(text):
-        if is_marked(match["handle"]) or (match["me"] and _is_free(match["handle"])):
-            yield Found(*match.span("handle"), "HANDLE", 0.6)
+        if not lowered.startswith(("ig ", "id ", "fb ", "tg ", "user", "nick", "line ")):
+            return
+    for network in _SIGN.finditer(text):
+        named = _NAMED.match(text, network.end())
+        handle = named["handle"].rstrip(".-") if named else ""
+        if named and len(handle) > 2 and _leads(text, network, named, handle):
+            yield Found(named.start("handle"), named.start("handle") + len(handle), "HANDLE", 0.7)
+        on = _ON.search(text, max(0, network.start() - 60), network.start())
+        if on and (is_marked(on["handle"]) or (on["me"] and _is_free(on["handle"]))):
+            yield Found(*on.span("handle"), "HANDLE", 0.6)
 
 
 def is_marked(handle: str) -> bool:
@@ -122,15 +112,15 @@ def _is_free(word: str) -> bool:
     return lowered not in _NOT_A_HANDLE and not lowered.endswith(("ing", "ly", "ed"))
 
 
-def _leads(text: str, match: re.Match[str], handle: str) -> bool:
+def _leads(text: str, network: re.Match[str], named: re.Match[str], handle: str) -> bool:
     """Whether what stands before a word says that the word is an account."""
-    mine, link = match["mine"], match["link"].lower()
-    colon = link in (":", "：", "=", "->", "→")
-    ends = CLAUSE_END.match(text, match.start("handle") + len(handle)) is not None
+    mine = _MINE_BEFORE.search(text, max(0, network.start() - 30), network.start()) is not None
+    link = named["link"].lower()
+    ends = CLAUSE_END.match(text, named.start("handle") + len(handle)) is not None
     if is_marked(handle) or ("." in handle and not handle.endswith((".com", ".net", ".org"))):
-        return bool(mine or link) or match["network"].lower() not in _WEAK
+        return bool(mine or link) or network[0].lower() not in _WEAK
     if not _is_free(handle) or not any(c.isalpha() for c in handle):
         return False
-    if link in tuple("はが은는이가"):
+    if link in ("は", "が", "은", "는", "이", "가"):
         return True
-    return ends and (colon or (mine is not None and link != "" and link != "as"))
+    return ends and (link in (":", "：", "=", "->", "→") or (mine and link not in ("", "as")))

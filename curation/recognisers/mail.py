@@ -46,15 +46,6 @@ _SPELT = re.compile(
     rf"|(?(known)(?: com)?(?![{LATIN}])|(?!)))",
     re.IGNORECASE,
 )
-# What stands in every address that is spelt: the sign for "at" together with a known host or a word for "dot".
-_SIGNS = re.compile(
-    r"[@＠]|\b(?:at|ät|arr?oba|chiocciola|arobase?|et)\b.{0,60}(?:dot|punto|ponto|punkt|point|titik|mail"
-    r"|outlook|yahoo|icloud"
-    r"|proton|gmx|aol|live|msn|naver|daum|qq|163|uol|bol|terra|rediff|orange|wanadoo|poste)|[(\[{<*_-] ?(?:at|a"
-    r"|ät) ?[)\]}>*_-]"
-    r"|アット|골뱅이|앳",
-    re.IGNORECASE,
-)
 _NOT_A_MAILBOX = NOT_A_NAME | words(
     """
     it me us them you him her look looking looked shop shopping shops work working works is am are was were one
@@ -85,58 +76,45 @@ def emails(text: str) -> Iterator[Found]:
 
 
 def _may_spell(text: str) -> bool:
-    """Whether a text without @ can hold an address: a provider, or a word for "dot", or brackets around "at"."""
+    """Whether a text without @ can hold an address: a sign for "at", with a provider or a word for "dot"."""
     lowered = text.lower()
-    return any(sign in lowered for sign in _CHEAP) and _SIGNS.search(text) is not None
+    if " at " in lowered or " et " in lowered or "\nat " in lowered:
+        return any(sign in lowered for sign in _DOTS)
+    return any(sign in lowered for sign in _ATS)
 
 
-_CHEAP = (
+_ATS = (
+    *("arroba", "aroba", " ät ", "chiocciola", "arobas", "snabel", "malpa", "klammeraffe", "アット", "골뱅이", "앳"),
+    *("(at", "[at", "{at", "<at", "-at-", "*at*", "_at_", "( at", "[ at", "(a)", "[a]", "(ät", "[ät"),
+)
+_DOTS = (
+    *(" dot ", "dot com", "punto", "ponto", "punkt", " point ", "titik", "ドット", "닷", "점", "(dot", "[dot", "{dot"),
     *(
-        "mail",
-        " dot",
-        "(at",
-        "[at",
-        "{at",
-        "<at",
-        "punto",
-        "ponto",
-        "punkt",
-        "titik",
-        "point",
-        "roba",
+        "gmail",
+        "googlemail",
+        "g mail",
+        "hotmail",
         "outlook",
         "yahoo",
-    ),
-    *(
+        "ymail",
         "icloud",
         "proton",
         "gmx",
-        "aol",
-        "live",
-        "msn",
-        "naver",
-        "daum",
-        "アット",
-        "골뱅이",
-        "앳",
-        "(a)",
-        "[a]",
-        "dot)",
-        "-at-",
+        "at aol",
+        "at live",
     ),
     *(
-        " qq",
-        "uol",
-        " bol",
-        "terra",
+        "at msn",
+        "naver",
+        "at daum",
+        "hanmail",
+        "at qq",
+        "at 163",
+        "at uol",
+        "at bol",
+        "at terra",
         "rediff",
-        "orange",
-        "wanadoo",
-        "laposte",
-        "chiocciola",
-        "*at*",
-        "_at_",
-        "( at",
-        "[ at",
+        "at orange",
     ),
+    *("wanadoo", "laposte", "yandex", "ezweb", "docomo", "softbank", "at web", "t-online", *_ATS),
 )

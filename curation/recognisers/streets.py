@@ -125,12 +125,12 @@ class Street(NamedTuple):
     sure: bool
 
 
-def _sure(pattern: str, flags: int = 0) -> tuple[re.Pattern[str], bool]:
-    return re.compile(pattern, flags), True
+def _named(signs: str, pattern: str, flags: int = 0) -> tuple[re.Pattern[str], bool, tuple[str, ...]]:
+    return re.compile(pattern, flags), True, tuple(sign.replace("_", " ") for sign in signs.split())
 
 
-def _perhaps(pattern: str, flags: int = 0) -> tuple[re.Pattern[str], bool]:
-    return re.compile(pattern, flags), False
+def _perhaps_named(signs: str, pattern: str, flags: int = 0) -> tuple[re.Pattern[str], bool, tuple[str, ...]]:
+    return (*_named(signs, pattern, flags)[:1], False, *_named(signs, pattern, flags)[2:])
 
 
 _I = re.IGNORECASE
@@ -143,117 +143,170 @@ _NOT_A_ROAD = (
     r"(?!\s(?:trips?|signs?|rage|side|works?|smart|food|art|artists?|performers?|wear|racing|races?|tests?|kill)\b)"
 )
 _YEARS = r"(?!(?:1[89]|20)\d\d\b)"
-_STREETS = [
+# Patterns that begin at a number, and whether they are sure.
+_NUMBER_FIRST = [
     # 12 Long Meadow Road, 916 Cannery Row South, 12/4 Temple Tank Street
-    _sure(
-        rf"(?<![\w.,/])(?:[A-Z]-)?{NUMBER},?\s+(?:{_SIDE}\s)?(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{LOOSE}\b\.?"
-        rf"(?:\s+{LOOSE}\b){{0,2}}(?:\s{_SIDE}(?!\w))?(?:\s\d{{1,4}}\b)?"
+    (
+        re.compile(
+            rf"(?<![\w.,/])(?:[A-Z]-)?{NUMBER},?\s+(?:{_SIDE}\s)?(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{LOOSE}\b\.?"
+            rf"(?:\s+{LOOSE}\b){{0,2}}(?:\s{_SIDE}(?!\w))?(?:\s\d{{1,4}}\b)?"
+        ),
+        True,
     ),
-    _sure(
-        rf"(?<![\w.,/])\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}",
-        _I,
+    (
+        re.compile(
+            rf"(?<![\w.,/])\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}",
+            _I,
+        ),
+        True,
     ),
-    _perhaps(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){LOOSE}(?!\w)", _I),
-    _perhaps(rf"(?<![\w.,/]){NUMBER},?\s+(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{_RARE}\b"),
+    (re.compile(rf"(?<![\w.,/])\d{{1,6}}[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){LOOSE}(?!\w)", _I), False),
+    (re.compile(rf"(?<![\w.,/]){NUMBER},?\s+(?:(?:{SMALL}){{0,2}}{CAP}\s+){{1,4}}{_RARE}\b"), False),
     # 323 evans lake martinberg ks 09038; 54 booth ferry jonesburgh m0 6ax
-    _sure(
-        rf"(?<![\w.,$€£])\d{{1,5}}(?:[/-]\d{{1,4}})?[a-z]?,?\s(?:{_COMMON}{WORD},?\s){{1,6}}"
-        rf"(?:{STATE_CODES},?\s\d{{5}}(?:-\d{{4}})?|[a-z]{{1,2}}\d[a-z\d]?\s?\d[a-z]{{2}})(?!\w)",
-        _I,
+    (
+        re.compile(
+            rf"(?<![\w.,$€£])\d{{1,5}}(?:[/-]\d{{1,4}})?[a-z]?,?\s(?:{_COMMON}{WORD},?\s){{1,6}}"
+            rf"(?:{STATE_CODES},?\s\d{{5}}(?:-\d{{4}})?|[a-z]{{1,2}}\d[a-z\d]?\s?\d[a-z]{{2}})(?!\w)",
+            _I,
+        ),
+        True,
     ),
     # 36 bis rue de la Paix
-    _sure(
-        rf"(?<![\w.])\d{{1,6}}(?:\s?(?:bis|ter|quater))?,?\s+{_FRENCH}\s+(?:{SMALL}){{0,3}}{WORD}(?:[ -]{CAP}){{0,3}}"
-        rf"(?:\s+{NUMBER})?",
-        _I,
+    (
+        re.compile(
+            rf"(?<![\w.])\d{{1,6}}(?:\s?(?:bis|ter|quater))?,?\s+{_FRENCH}\s+(?:{SMALL}){{0,3}}{WORD}(?:[ -]{CAP}){{0,3}}"
+            rf"(?:\s+{NUMBER})?",
+            _I,
+        ),
+        True,
     ),
+    # 6750 Koskikatu 25: a number, one to four names, a number, as lists of addresses have them
+    (re.compile(rf"(?<![\w.,$/-]){_YEARS}\d{{2,6}}\s+(?:{CAP}\s+){{1,4}}\d{{1,4}}(?![\w%:]|[.,]\d)"), True),
+    (re.compile(rf"(?<![\w.,$/-])\d{{2,6}}\s+(?:{WORD}\s+){{1,4}}\d{{1,4}}(?=,?\s+(?:apt|suite)\b)", _I), True),
+    # 6 Heol y Bryn, Swansea; B-17 Shanti Enclave, New Delhi; 42, 3rd Cross, Jasmine Layout, Bengaluru
+    (
+        re.compile(
+            rf"(?<![\w.,$/-]){_YEARS}(?:[A-Z]-)?\d{{1,5}}[a-z]?\s{_NAME}(?:\s(?:{SMALL})?{_NAME}){{1,3}}(?:\s#\d{{1,5}})?(?<!s)"
+            rf"(?=,\s[A-Z]\w{{2}})"
+        ),
+        True,
+    ),
+    (
+        re.compile(
+            rf"(?<![\w.$/-])(?:\#\s?)?\d{{1,5}}(?:[/-]\d{{1,4}})?[A-Za-z]?,\s+\d{{1,3}}(?:st|nd|rd"
+            rf"|th)\s+{CAP}(?:\s{CAP}){{0,3}}",
+            _I,
+        ),
+        True,
+    ),
+    (
+        re.compile(
+            rf"(?<![\w.$/-])(?:[A-Z]{{1,2}}[-/])?\d{{1,5}}[A-Za-z]?,?\s+(?:{CAP}\s+){{1,3}}"
+            r"(?:Nagar|Enclave|Colony|Layout|Vihar|Marg|Towers?|Apartments|Society|Chowk|Puram|Bagh|Estate"
+            r"|Residency|Heights)\b"
+        ),
+        True,
+    ),
+]
+# Patterns that begin at a name, each with signs of which one stands, in small letters, wherever it matches (_ is a space).
+_NAME_FIRST = [
     # Calle Mayor 5; Rua Augusta, 1200; Via Roma 131; Calle 48 No. 317 x 21 y 23
-    _sure(
+    _named(
+        "calle andador privada cerrada prolonga calzada c/ av via paseo plaza carrera rua rúa r. travessa praça alameda estrada rodovia ladeira beco viela piazza corso vicolo largo strada rue blvd boulevard circuito retorno camino ronda circunval diagonal eje continua amplia viaducto peatonal corredor perif pasaje callej",
         rf"\b{_ROMANCE}\s+(?:{SMALL}){{0,2}}{CAP}(?:\s+(?:{SMALL}){{0,2}}{CAP}){{0,4}},?\s*"
-        rf"(?:[Nn][º°o.]{{1,2}}\s*)?{NUMBER}(?:\s\d{{1,4}}\b)?"
+        rf"(?:[Nn][º°o.]{{1,2}}\s*)?{NUMBER}(?:\s\d{{1,4}}\b)?",
     ),
-    _sure(
+    _named(
+        "calle rua rúa av viale piazza paseo travessa alameda calzada privada retorno cerrada circuito blvd pasaje prolonga estrada ladeira pra rodovia jalan jln jl gg",
         r"\b(?:calle|rua|rúa|avenida|av|viale|piazza|paseo|travessa|alameda|calzada|privada|callej[oó]n|retorno|cerrada|circuito|blvd"
         r"|pasaje|prolongaci[oó]n|estrada|ladeira|pra[çc]a|rodovia|jalan|jln|jl|gg)\.?\s+"
         rf"(?:{WORD}\s+){{0,3}}{WORD},?\s+(?:n[º°o.]{{1,2}}\s*)?\d{{1,5}}\b",
         _I,
     ),
-    _sure(
+    _named(
+        "calle carrera cr cl",
         r"\b(?:calle|carrera|cra?\.?|cl\.?)\s\d{1,4}\s?[a-z]?\s*(?:no\.?"
         r"|#)\s?\d{1,4}[a-z]?(?:[ -]\d{1,4})?(?: x \d{1,4}(?: y \d{1,4})?)?",
         _I,
     ),
     # Hauptstraße 5a; Prinsengracht 263; Pastor-Thoden-Straße 36a; Am alten Güterbahnhof 7b
-    _sure(rf"(?:{CAP}[ -]){{0,2}}\b[^\W\d_][\w\-]{{2,30}}(?i:{_STEM})\s+{NUMBER}"),
-    _sure(rf"(?:{CAP}[ -]){{1,3}}(?i:{_STEM}|{_APART})\s+{NUMBER}"),
-    _perhaps(rf"(?:{CAP}[ -]){{0,2}}\b[A-ZÄÖÜ][\w\-]{{2,30}}{_SOFT_STEM}\s+{NUMBER}"),
-    _sure(rf"(?:{CAP}\s)?\b[^\W\d_]{{3,30}}\s(?:út|útja|utca|tér|u\.)\s+\d{{1,4}}\b", _I),
-    _sure(
+    _named(
+        "stra str. gasse weg platz allee damm ufer chaussee brücke steig laan plein gracht dijk kade singel steeg gatan väg vei veg vej gade gata gate katu tie kuja polku stræde torv væng vang braut terrasse allé backen gränd stigen götu hlíð strønd kaari raitti ut sokak sokağı caddesi",
+        rf"(?:{CAP}[ -]){{0,2}}\b[^\W\d_][\w\-]{{2,30}}(?i:{_STEM})\s+{NUMBER}",
+    ),
+    _named(
+        "stra str. gasse weg platz allee damm ufer chaussee brücke steig laan plein gracht dijk kade singel steeg gatan väg vei veg vej gade gata gate katu tie kuja polku stræde torv væng vang braut terrasse allé backen gränd stigen götu hlíð strønd kaari raitti ut sokak sokağı caddesi kapu u. út tér tere krt. rkp. rakpart fasor sétány köz sor sok. sk. caddesi cad. cd. ulic cesta trg nám třída tee puiestee maantee gatve iela prospekt ring",
+        rf"(?:{CAP}[ -]){{1,3}}(?i:{_STEM}|{_APART})\s+{NUMBER}",
+    ),
+    _perhaps_named(
+        "ring berg hof markt bogen graben stieg bakke rinne winkel grund garten kamp",
+        rf"(?:{CAP}[ -]){{0,2}}\b[A-ZÄÖÜ][\w\-]{{2,30}}{_SOFT_STEM}\s+{NUMBER}",
+    ),
+    _named("út utca tér u.", rf"(?:{CAP}\s)?\b[^\W\d_]{{3,30}}\s(?:út|útja|utca|tér|u\.)\s+\d{{1,4}}\b", _I),
+    _named(
+        "stra str gasse gatan vägen vei veg katu straat gracht",
         r"\b(?:[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|str|gasse|gatan|vägen|veien|vegen|katu|straat"
         r"|gracht)\.?"
-        r"\s\d{1,4}\s?[a-z]?\b"
+        r"\s\d{1,4}\s?[a-z]?\b",
     ),
-    _sure(
+    _named(
+        "am_ _der _den _dem im_ zum_ zur_",
         r"\b(?:Am|An der|An den|Im|In der|In den|Zum|Zur|Unter den|Auf der|Auf dem|Hinter der|Hinter dem"
         r"|Vor dem|Bei der)\s+"
         rf"(?:[a-zäöü]{{2,20}}en\s+)?(?!{_NOT_A_STREET})[A-ZÄÖÜ][\w\-]{{2,30}}\s+\d{{1,3}}\s?[a-z]?(?![\w:%])"
-        r"(?!\s(?:Uhr|Jahre|Prozent|Euro|Mal|Tage))"
+        r"(?!\s(?:Uhr|Jahre|Prozent|Euro|Mal|Tage))",
     ),
     # ul. Miła 53; ул. Ленина, д. 5; Jl. Sudirman No. 12; Gang Kelinci II No. 8
-    _sure(
-        rf"{_BEFORE}\s+(?:[^\W\d_][\w.\-]{{0,30}},?\s+){{1,4}}(?:No\.?\s*|nr\s*|д\.\s*)?\d{{1,4}}\s?[a-zа-я]?(?!\w)", _I
+    _named(
+        "ul. ul_ al. pl. plac_ jl jalan jln gg. ул пр. пер. просп nám tříd lorong οδός λεωφ bulev aleja",
+        rf"{_BEFORE}\s+(?:[^\W\d_][\w.\-]{{0,30}},?\s+){{1,4}}(?:No\.?\s*|nr\s*|д\.\s*)?\d{{1,4}}\s?[a-zа-я]?(?!\w)",
+        _I,
     ),
-    _sure(rf"{_BEFORE_NAMES}\s+(?:{CAP},?\s+){{1,4}}(?:(?:No\.?|nr\.?)\s*)?\d{{1,4}}\s?[a-z]?(?!\w)"),
-    # 6750 Koskikatu 25: a number, one to four names, a number, as lists of addresses have them
-    _sure(rf"(?<![\w.,$/-]){_YEARS}\d{{2,6}}\s+(?:{CAP}\s+){{1,4}}\d{{1,4}}(?![\w%:]|[.,]\d)"),
-    _sure(rf"(?<![\w.,$/-])\d{{2,6}}\s+(?:{WORD}\s+){{1,4}}\d{{1,4}}(?=,?\s+(?:apt|suite)\b)", _I),
+    _named(
+        "gang_ strada_ str. lrg. ul_ odos leof cesta ulica",
+        rf"{_BEFORE_NAMES}\s+(?:{CAP},?\s+){{1,4}}(?:(?:No\.?|nr\.?)\s*)?\d{{1,4}}\s?[a-z]?(?!\w)",
+    ),
     # Hoge Wei 32 St.
-    _sure(rf"(?<!\w)(?:{CAP}\s+){{1,3}}\d{{1,4}}\.?\s+(?:St\.|Street|Road|Rd\.?|Ave(?:nue)?\.?)(?!\w)"),
+    _named(
+        "st. street road rd ave",
+        rf"(?<!\w)(?:{CAP}\s+){{1,3}}\d{{1,4}}\.?\s+(?:St\.|Street|Road|Rd\.?|Ave(?:nue)?\.?)(?!\w)",
+    ),
     # the corner of Fifth and Main
-    _sure(
+    _named(
+        "corner_of",
         r"(?<!\w)(?:the\s+)?corner of\s+[^\n,.?!]{1,40}(?:\.[^\n,.?!]{0,30})?(?:\s+and\s+"
         r"|\s*&\s*)[^\W\d_][^\n,.?!]{1,40}",
         _I,
     ),
-    # Schusterberg 3, 91744 Rothenbrunn
-    _sure(rf"{CAP}(?:\s{CAP}){{0,2}}\s\d{{1,4}}\s?[a-z]?(?=,\s*(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{CAP})"),
-    # 6 Heol y Bryn, Swansea; B-17 Shanti Enclave, New Delhi; 42, 3rd Cross, Jasmine Layout, Bengaluru
-    _sure(
-        rf"(?<![\w.,$/-]){_YEARS}(?:[A-Z]-)?\d{{1,5}}[a-z]?\s{_NAME}(?:\s(?:{SMALL})?{_NAME}){{1,3}}(?:\s#\d{{1,5}})?(?<!s)"
-        rf"(?=,\s[A-Z]\w{{2}})"
-    ),
-    _sure(
-        rf"(?<![\w.$/-])(?:\#\s?)?\d{{1,5}}(?:[/-]\d{{1,4}})?[A-Za-z]?,\s+\d{{1,3}}(?:st|nd|rd"
-        rf"|th)\s+{CAP}(?:\s{CAP}){{0,3}}",
-        _I,
-    ),
-    _sure(
+    _named(
+        "house plot door flat shop h. d.no h_no",
         r"\b(?:house|plot|door|flat|shop|h\.?|d\.?)\s?(?:no|number"
         r"|\#)\.?\s?:?\s?[A-Z]{0,2}[-/]?\d{1,5}(?:[/-]\d{1,4}){0,2}[A-Za-z]?(?!\w)"
         rf"(?:,?\s(?:sector|phase|block|street|lane|road)\s[\w-]{{1,6}})?",
         _I,
     ),
-    _sure(
-        rf"(?<![\w.$/-])(?:[A-Z]{{1,2}}[-/])?\d{{1,5}}[A-Za-z]?,?\s+(?:{CAP}\s+){{1,3}}"
-        r"(?:Nagar|Enclave|Colony|Layout|Vihar|Marg|Towers?|Apartments|Society|Chowk|Puram|Bagh|Estate"
-        r"|Residency|Heights)\b"
-    ),
     # Perum Griya Cempaka Blok C4 No. 12; Dusun Krajan RT 01/RW 02
-    _sure(
+    _named(
+        "perum komplek dusun dukuh kampung kp. desa ruko apartemen cluster griya btn kos_",
         rf"\b(?:Perum(?:ahan)?|Komplek|Kompleks|Dusun|Dukuh|Kampung|Kp\.|Desa|Ruko|Apartemen|Cluster|Griya|BTN"
         rf"|Kos)\s+(?:{CAP}\s+){{1,4}}"
         rf"(?:{UNIT},?\s*){{1,4}}",
         _I,
     ),
     # Boxes, flats, military post
-    _sure(
+    _named(
+        "box postfach apartado caixa casella boîte bp kotak",
         r"\b(?:P\.?\s?O\.?\s?Box|Postbox|Postfach|Apartado(?: Postal)?|Caixa Postal|Casella Postale"
         r"|Boîte Postale|BP|Kotak Pos)\s*\d{1,6}\b",
         _I,
     ),
-    _sure(rf"\b[A-Z]{{3,5}}\s\w{{1,30}},?\s+{_POST}", _I),
-    _sure(rf"\b(?:PSC|Unit|CMR)\s\d{{1,6}},?\s+Box\s\d{{1,6}}(?:,?\s+{_POST})?", _I),
-    _sure(r"\b(?:Apt|Apartment|Suite|Ste|Flat)\.?\s?#?(?:\d{1,5}[A-Za-z]?|[A-Z]\d{0,3})(?!\w)(?<![a-z])", _I),
+    _named("apo fpo dpo", rf"\b[A-Z]{{3,5}}\s\w{{1,30}},?\s+{_POST}", _I),
+    _named("box", rf"\b(?:PSC|Unit|CMR)\s\d{{1,6}},?\s+Box\s\d{{1,6}}(?:,?\s+{_POST})?", _I),
+    _named(
+        "apt apartment suite ste flat",
+        r"\b(?:Apt|Apartment|Suite|Ste|Flat)\.?\s?#?(?:\d{1,5}[A-Za-z]?|[A-Z]\d{0,3})(?!\w)(?<![a-z])",
+        _I,
+    ),
 ]
 _LED = re.compile(  # where somebody says that an address follows, a number and names are enough, or a street
     rf"(?:[A-Z]-)?\d{{1,6}}(?:[/-]\d{{1,4}})?[a-zA-Z]?,?\s+{CAP}(?:\s{CAP}){{0,3}}"
@@ -279,15 +332,75 @@ NUMBERED = re.compile(
 )
 
 
+# One of these stands in every lead.
+_LEAD_SIGNS = (
+    *("live", "living", "stay", "resid", "move", "moving", "park", "wait", "locat", "situat", "party", "meet", "stop"),
+    *(
+        "arrive",
+        "office",
+        "address",
+        "adresse",
+        "home is",
+        "house is",
+        "m at",
+        "re at",
+        "m now at",
+        "m home at",
+        "come",
+    ),
+    *(
+        "came",
+        "drive",
+        "go ",
+        "deliver",
+        "sen",
+        "ship",
+        "mail",
+        "return",
+        "post",
+        "bring",
+        "forward",
+        "pick me up",
+        "drop",
+    ),
+    *(
+        "enter on",
+        "corner",
+        "mor",
+        "viv",
+        "endere",
+        "direcc",
+        "domic",
+        "habit",
+        "wohn",
+        "tinggal",
+        "rumah",
+        "alamat",
+        "kirim",
+    ),
+)
+_DIGITS = re.compile(r"\d+")
+
+
 def streets(text: str) -> Iterator[Street]:
     """Cores of addresses in a text, in no order; they may overlap."""
-    for pattern, sure in _STREETS:
-        for match in pattern.finditer(text):
+    lowered = text.lower()
+    for number in _DIGITS.finditer(text):
+        start = number.start() - 2 * (text[number.start() - 1 : number.start()] == "-" and number.start() > 1)
+        for pattern, sure in _NUMBER_FIRST:
+            match = pattern.match(text, start) or (
+                pattern.match(text, number.start()) if start < number.start() else None
+            )
             # 10 people on the street
-            if "words" in pattern.groupindex and not HERE_AND_THERE.isdisjoint(match["words"].lower().split()):
-                continue
-            yield Street(match.start(), match.end(), sure)
-    for lead in _LEADS.finditer(text):
+            if match and (
+                "words" not in pattern.groupindex or HERE_AND_THERE.isdisjoint(match["words"].lower().split())
+            ):
+                yield Street(match.start(), match.end(), sure)
+    for pattern, sure, signs in _NAME_FIRST:
+        if any(sign in lowered for sign in signs):
+            for match in pattern.finditer(text):
+                yield Street(match.start(), match.end(), sure)
+    for lead in _LEADS.finditer(text) if any(sign in lowered for sign in _LEAD_SIGNS) else ():
         if LEAD.search(text, max(0, lead.end() - 50), lead.end()):
             core = _LED.match(text, lead.end())
             if core and HERE_AND_THERE.isdisjoint((core["words"] or "").lower().split()):

@@ -28,7 +28,7 @@ def french_numbers(text: str) -> Iterator[Found]:
     if not has_digit(text):
         return
     for match in _NIR.finditer(text):
-        right = is_nir(re.sub(r"[ .-]", "", match[0]).upper())
+        right = match[0].isascii() and is_nir(re.sub(r"[ .-]", "", match[0]).upper())
         if right or _SAID.search(text, max(0, match.start() - 50), match.start()):
             yield Found(*match.span(), "ID_NUMBER", 0.9 if right else 0.6)
 

@@ -40,13 +40,13 @@ def german_numbers(text: str) -> Iterator[Found]:
                 break
     for match in _CARD.finditer(text):
         signs = re.sub(r"[ -]", "", match[0]).upper()
-        if sum(c.isdigit() for c in signs) < 3:
+        if not signs.isascii() or sum(c.isdigit() for c in signs) < 3:
             continue
         said = _SAID.search(text, max(0, match.start() - 50), match.start())
         if said or is_card(signs):
             yield Found(*match.span(), "ID_NUMBER", 0.9)
     for match in _PENSION.finditer(text):
-        if is_pension(re.sub(r"[ -]", "", match[0]).upper()):
+        if match[0].isascii() and is_pension(re.sub(r"[ -]", "", match[0]).upper()):
             yield Found(*match.span(), "ID_NUMBER", 0.9)
 
 

@@ -37,5 +37,7 @@ def mexican_numbers(text: str) -> Iterator[Found]:
 
 def is_curp(curp: str) -> bool:
     """Whether the check digit of 18 capitals and digits holds."""
+    if not set(curp) <= set(_SIGNS) or not curp[17].isdigit():
+        return False
     total = sum(_SIGNS.index(c) * (18 - place) for place, c in enumerate(curp[:17]))
     return (10 - total % 10) % 10 == int(curp[17])
