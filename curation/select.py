@@ -85,8 +85,8 @@ def choose_files(
         turns: Parquet file, directory of such files, or several files; columns as for `choose`.
         settings: The quotas.
         seed: The recipe's seed.
-        to: Directory to make, for `chosen.parquet` (`turn_id`, `hard`) and `dropped.parquet` (`turn_id`, `reason`), both
-            in the order of persona, locale, first turn or not, difficulty. Made whole or not at all.
+        to: Directory to make, for `chosen.parquet` (`turn_id`, `hard`) and `dropped.parquet` (`turn_id`, `reason`),
+            both in the order of persona, locale, first turn or not, difficulty. Made whole or not at all.
         rows: Rows at once: memory grows with it, or with the persona that has most; results do not change.
         costs: As for `solve`.
 
