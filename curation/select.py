@@ -76,6 +76,40 @@ def choose(turns: pl.DataFrame, settings: Quotas, seed: int) -> Choice:
     return Choice(chosen["turn_id"], dropped.sort("turn_id"), plan, chosen["hard"])
 
 
+def recheck(kept: pl.DataFrame, settings: Quotas, seed: int) -> Choice:
+    """Of what is left after people have discarded some, the largest part in which all quotas hold again.
+
+    Args:
+        kept: As for `choose`, and `hard` as `Choice` has it where the settings ask for hard turns.
+        settings: The quotas, without their margin: nothing more is discarded after this. Where quotas were relaxed when
+            the turns were chosen, give `Plan.relaxed`.
+        seed: The recipe's seed.
+
+    Raises:
+        Problem: A column is missing, or no part meets all the quotas; with a sentence for each that cannot hold.
+    """
+    asks = settings.hard_turns.min > 0 or settings.hard_turns.max < 1 or settings.weights.hard_turns != 1
+    if asks and "hard" not in kept.columns:
+        raise Problem("kept turns: no column hard; expected hard, other or unknown for each, as it was when chosen.")
+    source = _source(kept.lazy(), "kept turns")
+    names = Names.of(source)
+    band = pl.lit(BANDS.index("unknown"), dtype=pl.Int64)
+    if asks:
+        if odd := set(kept["hard"].cast(pl.String).unique()) - set(BANDS):
+            raise Problem(f"kept turns: hard has {len(odd)} other values; expected hard, other or unknown.")
+        band = pl.lit(kept["hard"].cast(pl.Enum(BANDS)).to_physical().cast(pl.Int64))
+    ranked = _ranked(source.select(*names.codes(), band=band).collect(), seed)
+    plan = solve(names.cells([_count(ranked)]), settings.model_copy(update={"expected_discards": 0.0}))
+    if plan.relaxations:
+        raise Problem(
+            f"{kept.height:,} kept turns cannot meet the quotas again: {'; '.join(plan.relaxations)}. "
+            "Keep more turns, or set the quotas to what they can be relaxed to."
+        )
+    chosen, dropped = _divide(ranked, names.takes(plan))
+    chosen = chosen.sort("turn_id")
+    return Choice(chosen["turn_id"], dropped.sort("turn_id"), plan, chosen["hard"])
+
+
 def choose_files(
     turns: Path | Sequence[Path], settings: Quotas, seed: int, to: Path, rows: int = PART, costs: bool = True
 ) -> Plan:
@@ -85,8 +119,8 @@ def choose_files(
         turns: Parquet file, directory of such files, or several files; columns as for `choose`.
         settings: The quotas.
         seed: The recipe's seed.
-        to: Directory to make, for `chosen.parquet` (`turn_id`, `hard`) and `dropped.parquet` (`turn_id`, `reason`), both
-            in the order of persona, locale, first turn or not, difficulty. Made whole or not at all.
+        to: Directory to make, for `chosen.parquet` (`turn_id`, `hard`) and `dropped.parquet` (`turn_id`, `reason`),
+            both in the order of persona, locale, first turn or not, difficulty. Made whole or not at all.
         rows: Rows at once: memory grows with it, or with the persona that has most; results do not change.
         costs: As for `solve`.
 
@@ -247,18 +281,25 @@ def _split(source: pl.LazyFrame, names: Names, to: Path, rows: int) -> list[Path
 
 
 def _ranked(turns: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Sorted by stratum and difficulty, each turn with its cell and its place in it; see `choose`."""
-    order = ["stratum", "difficulty", "fraction"]
-    down = [False, True, False]
+    """Sorted by stratum and difficulty, each turn with its cell and its place in it; see `choose`.
+
+    With `band`, the turns' places in `BANDS` are given; otherwise they come from the difficulty.
+    """
+    given = ["band"] if "band" in turns.columns else []
+    order, down = ["stratum", *given, "difficulty", "fraction"], [False, *(False for _ in given), True, False]
     turns = turns.with_columns(fraction=hash_fraction(seed, "select", turns["turn_id"]))
     turns = turns.sort(order, descending=down, nulls_last=True)
     if turns.select(pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in order).any()).item():
         turns = turns.sort([*order, "turn_id"], descending=[*down, False], nulls_last=True)  # 53 bits: hardly ever
     stratum = turns["stratum"].to_numpy()
-    known = turns["difficulty"].is_not_null().to_numpy()
-    place, group = _places(stratum)
-    measured = np.bincount(group, weights=known).astype(np.int64)[group] if len(group) else group
-    cell = stratum * 3 + np.where(known, np.where((place + 1) * 3 <= measured + 1, 0, 1), 2)
+    if given:
+        band = turns["band"].to_numpy()
+    else:
+        known = turns["difficulty"].is_not_null().to_numpy()
+        place, group = _places(stratum)
+        measured = np.bincount(group, weights=known).astype(np.int64)[group] if len(group) else group
+        band = np.where(known, np.where((place + 1) * 3 <= measured + 1, 0, 1), 2)
+    cell = stratum * 3 + band
     _, of_cell = _places(cell)
     # Clusters take turns: the n-th of each cluster comes before the n + 1st of any.
     lap = np.empty(len(cell), dtype=np.int64)
