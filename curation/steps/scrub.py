@@ -58,7 +58,8 @@ class Scrub:
         from schemas.personas import read_personas
 
         settings = recipe.curation
-        self._find, self._key, self._locale = Finder(settings.scrub), key, settings.locale
+        self._find, self._key = Finder(settings.scrub), key
+        self._replace, self._locale = settings.scrub.replace, settings.locale
         self._personas = read_personas(Path(settings.personas)) if settings.personas else {}
 
     def check(self, row: Row) -> None:
@@ -80,7 +81,7 @@ class Scrub:
 
         find = cast("Finder", _Once(self._find))
         frame = pl.DataFrame([self._turn(row, at) for at, row in enumerate(rows)], schema=_TURN)
-        clean = scrub.scrub(frame, find, self._key, self._personas)
+        clean = scrub.scrub(frame, find, self._key, self._personas, self._replace)
         asides: dict[str, list[str]] = {}
         for conversation, calls in frame.select("conversation_id", "tool_calls").drop_nulls().unique().iter_rows():
             asides.setdefault(conversation, []).extend(tool_calls.texts(calls))
@@ -95,7 +96,7 @@ class Scrub:
         """A row as a turn; a text is a turn of which only one side spoke."""
         if row.get("text") is not None:
             replied = row.get("role") == "assistant"
-            said = ("", row["text"]) if replied else (row["text"], "")
+            said = (None, row["text"]) if replied else (row["text"], None)  # null: nothing was said
             messages, response = [{"role": "user", "content": said[0]}], said[1]
         else:
             messages = [{"role": message["role"], "content": message["content"]} for message in row["messages"]]
@@ -117,7 +118,9 @@ class Scrub:
         answer: dict[str, Any] = {"spans": [], "pii": new["pii"]}
         for place, text in texts(row):
             for mention in mentions.get(text, ()):
-                answer["spans"].append({"in": place, **mention.found._asdict()})
+                found = mention.found._asdict()
+                found["recogniser"] = found["recogniser"] or "conversation"  # told by another message
+                answer["spans"].append({"in": place, **found})
         if row.get("text") is not None:
             answer["text"] = new["response"] or new["messages"][-1]["content"]
         else:
