@@ -48,6 +48,7 @@ _DATE = re.compile(
     r"|(?:(?:(?:1[89]|20)?\d\d)년 ?)?\d{1,2}월 ?\d{1,2}일",
     re.IGNORECASE,
 )
+_DAYS = re.compile(rf"\d|{_ORDINAL}", re.IGNORECASE)
 _PACKED = re.compile(
     r"(?<!\w)(?:(?:19|20)?\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]"
     r"|1[0-2])(?:19|20)\d\d)(?!\d)"
@@ -92,6 +93,8 @@ def births(text: str) -> Iterator[Found]:
     if not any(sign in lowered for sign in _SIGNS):
         return
     for lead in _LEAD.finditer(text):
+        if not _DAYS.search(text, max(0, lead.start() - 60), lead.end() + 60):
+            continue
         behind = _DATE.search(text, lead.end(), lead.end() + 60)
         if (lead["of"] or lead["of2"]) and not behind:
             behind = _PACKED.search(text, lead.end(), lead.end() + 30)

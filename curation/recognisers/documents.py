@@ -41,7 +41,8 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    rf"(?<![{LATIN}@./-])(?=[A-Z-]{{0,8}}\d)[A-Z0-9](?:[ -]?[A-Z0-9]){{3,24}}(?![{LATIN}@])", re.IGNORECASE
+    rf"(?<![{LATIN}@./-])(?=[A-Z-]{{0,8}}\d|(?-i:[A-Z]{{2,3}}) \d)[A-Z0-9](?:[ -]?[A-Z0-9]){{3,24}}(?![{LATIN}@])",
+    re.IGNORECASE,
 )
 _LETTERED = re.compile(rf"(?<![{LATIN}#-])[A-Z]{{1,3}}-?\d{{6,14}}[A-Z]?(?![{LATIN}-])")
 _VIN = re.compile(r"(?<![\w-])[A-HJ-NPR-Z0-9]{17}(?![\w-])", re.IGNORECASE)
@@ -116,7 +117,7 @@ def documents(text: str) -> Iterator[Found]:
     for match in _CODE.finditer(text):
         code = _without_words(match[0])
         if sum(c.isdigit() for c in code) > 2 and _is_led(text, match.start()):
-            yield Found(match.start(), match.start() + len(code), "ID_NUMBER", 0.6)
+            yield Found(match.start(), match.start() + len(code), "ID_NUMBER", 0.88)
 
 
 def _is_led(text: str, start: int) -> bool:

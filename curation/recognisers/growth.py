@@ -1,7 +1,7 @@
 """What may follow a street in an address: flats, towns, regions, countries and postcodes, in any order people use.
 
-Countries are those that chat of the sample's locales names most, regions those of the United States, Canada and Australia, which
-addresses there are hardly ever without. Elsewhere a town in capitals and a postcode do.
+Countries are those that chat of the sample's locales names most, regions those of the United States, Canada and
+Australia, which addresses there are hardly ever without. Elsewhere a capitalised town and a postcode do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from curation.recognisers.streets import CAP, SMALL, STATE_CODES, UNIT, WORD
 TOWN_SMALL = rf"(?:{SMALL}|(?:nad|pod|u|v|pri|ob|sur|sous|lès|en|upon|on|im|in|under|aan|op|degli|a)\s)"
 _GAP = r"[ \t>?,;\\]{0,8}(?:\n[ \t>?,]{0,8}){0,2}"
 _POSTCODE = (
-    r"(?:(?<![\w-])(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?(?:\s[A-Z]{2}(?!\w))?|\b[A-Z]{1,2}\d[A-Z\d]?(?: ?\d[A-Z]{2})?|\b(?i:[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2})"
+    r"(?:(?<![\w-])(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?(?:\s[A-Z]{2}(?!\w))?"
+    r"|\b[A-Z]{1,2}\d[A-Z\d]?(?: ?\d[A-Z]{2})?|\b(?i:[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2})"
     r"|\b\d{3} \d{2}|\b[A-Z]\d[A-Z] ?\d[A-Z]\d|\b\d{3}-\d{4}|\b\d{2}-\d{3})(?![\w%:]|[.,]\d)"
 )
 _REGIONS = any_of(
