@@ -62,6 +62,7 @@ _SIGNS = (  # one stands in every street or lead that is written small
         " dr",
         "blvd",
         "boulev",
+        " bd",
         "terrace",
     ),
     *(
@@ -227,7 +228,7 @@ def addresses(text: str) -> Iterator[Found]:
         return
     for match in _HOUSE.finditer(text) if any(house in text for house in _HOUSES) else ():
         yield Found(*match.span(), "STREET_ADDRESS", 0.6)
-    told = []
+    told: list[Street] = []
     reach = 0
     for street in sorted(streets(text)):
         if street.end <= reach and len(told) > _MOST:

@@ -58,7 +58,8 @@ _LEAD = re.compile(
     r"|fecha de nacimiento"
     r"|data de nascimento|date de naissance|tgl lahir|tanggal lahir|nascimento|nacimiento|naissance)|geb(?:oren"
     r"|\.)|nac[ií]d?[oa]?|cumple(?:años)?|nasc(?:i|id[oa]|eu)|anivers[aá]rio|niver|anniv(?:ersaire)?"
-    r"|née?|lahir|ultah|ulang tahun)(?!\w)|(?P<of2>生年月日|생년월일|誕生日|생일)|生まれ|태어난|태어났",
+    r"|née?|lahir|ultah(?:ku|nya)?|ulang tahun(?:ku|nya)?|sou (?:de|do dia))(?!\w)|(?P<of2>生年月日|생년월일"
+    r"|誕生日|생일)|生まれ|태어난|태어났|(?<=일)생(?=[이입일,.]|$)",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
@@ -83,7 +84,7 @@ _SIGNS = (
         "anniv",
         "anivers",
     ),
-    *("niver", "né", "naiss", "lahir", "ultah", "ulang", "生", "생", "태어", "誕生"),
+    *("niver", "sou d", "né", "naiss", "lahir", "ultah", "ulang", "生", "생", "태어", "誕生"),
 )
 
 

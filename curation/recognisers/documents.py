@@ -24,11 +24,11 @@ _PAPER = any_of(
     passport pasaporte passaporte passeport reisepass paspor licen[cs]e licence permis führerschein
     carteira\sde\smotorista cnh licencia ssn social\ssecurity member(?:ship)? policy customer client patient
     student employee badge case claim account\sno order booking reservation reference ref tracking confirmation
-    serial pin\scode rut dni cpf rg nik ktp nif nie sim npwp curp rfc ine personalausweis ausweis(?:nummer)?
-    matr[ií]cula medicare medicaid insurance versicherungsnummer sozialversicherungsnummer steuer(?:nummer|-?id)
-    identity id\scard id\snumber id\sno national\sid aadhaar pan voter nhs plate number\splate kennzeichen placa
-    plaque plat\snomor vin registration permit visa\snumber green\scard パスポート 旅券 免許(?:証)? 保険証 会員
-    マイナンバー 学籍 여권 면허(?:증)? 주민(?:등록)?(?:번호)? 사번 학번 외국인등록
+    serial pin\scode (?:my|atm|card|the)\spin rut dni cpf rg nik ktp nif nie sim npwp curp rfc ine personalausweis
+    ausweis(?:nummer)? matr[ií]cula medicare medicaid insurance versicherungsnummer sozialversicherungsnummer
+    steuer(?:nummer|-?id) identity id\scard id\snumber id\sno national\sid aadhaar pan voter nhs plate
+    number\splate kennzeichen placa plaque plat\snomor vin registration permit visa\snumber green\scard パスポート
+    旅券 免許(?:証)? 保険証 会員 マイナンバー 学籍 여권 면허(?:증)? 주민(?:등록)?(?:번호)? 사번 학번 외국인등록
     """
 )
 _FILLER = (

@@ -33,8 +33,8 @@ _PHONE = any_of(
     phone mobile mob cell(?:phone)? fax office desk call(?:ed|ing)? text(?:ed|ing)? ring reach whats\s?app wassup
     sms tel number num no contact handy handynummer telefon tel[eé]fono telefone fone celular cel n[uú]mero numero
     nomor nomer hp wa telp telpon nmr rufnummer nummer numéro portable appelle ligue liga zap llama llámame marca
-    ruf melde dial landline pager hotline 電話(?:番号)? 携帯(?:番号)? 番号 ケータイ 전화(?:번호)? 번호 연락(?:처)?
-    핸드폰 폰
+    ruf melde dial landline pager hotline my\s\# tel\# 電話(?:番号)? 携帯(?:番号)? 番号 ケータイ 전화(?:번호)?
+    번호 연락(?:처)? 핸드폰 폰
     """
 )
 CALLED = re.compile(

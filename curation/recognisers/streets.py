@@ -102,7 +102,7 @@ UNIT = (
     r"|[A-Z]\d{0,4})(?!\w)"
     r"(?:/(?:RW)?[ .]?\d{1,3})?|#[ \t]?\d{1,5}[A-Za-z]?(?!\w)|\b(?i:fundos|hinterhaus|ground floor|1st floor"
     r"|2nd floor|upstairs"
-    r"|basement)\b|\b\d{1,2}(?:er|[eè]me|e|\.|º|st|nd|rd|th)[ \t](?:étage|OG|Stock|andar|piso|floor)\b)"
+    r"|basement)\b|\b\d{1,2}(?:er|[eè]me|e|\.|º|st|nd|rd|th)[ \t](?i:étage|OG|Stock|andar|piso|floor)\b)"
 )
 _WHERE = any_of(
     r"""
@@ -112,10 +112,11 @@ _WHERE = any_of(
     address(?:es)?(?:\s(?:is|are|now|to|from))? home\sis house\sis (?:i['’]?m|we['’]?re)(?:\s(?:now|home))?\sat
     (?:come|came|drive|go)\s(?:over\s)?to
     (?:deliver|send|sent|ship|mail|return|post|bring|forward)(?:ed)?\s(?:(?:it|them|that|this|mine)\s)?to
-    pick\sme\sup\s(?:at|from) drops?\s(?:me|you|us)\soff\sat enter\son corner\sof mor[oa]\s(?:na|no|em)
-    viv[oe]\s(?:en|em|na) endereço(?:\sé)? dirección(?:\ses)? domicilio j['’]?\s?habite(?:\sau|\sà)? habite\sau
-    adresse(?:\s(?:ist|est|c['’]est))? wohn(?:e|t|en|haft)(?:\s(?:in|am|im|an))?(?:\sder)?
-    tinggal\s(?:sendirian\s)?di rumah(?:ku|nya)?\sdi alamat(?:ku|nya)?(?:\sdi)? kirim\ske
+    pick\sme\sup\s(?:at|from) drop(?:s|ped)?\s(?:(?:it|them|me|you|us)\s)?(?:off\s)?at enter\son corner\sof
+    mor[oa]\s(?:na|no|em) viv[oe]\s(?:en|em|na) endereço(?:\sé)? dirección(?:\ses)? domicilio
+    j['’]?\s?habite(?:\sau|\sà)? habite\sau adresse(?:\s(?:ist|est|c['’]est))?
+    wohn(?:e|t|en|haft)(?:\s(?:in|am|im|an))?(?:\sder)? tinggal\s(?:sendirian\s)?di rumah(?:ku|nya)?\sdi
+    alamat(?:ku|nya)?(?:\sdi)? kirim\ske
     """
 )
 LEAD = re.compile(rf"(?<![^\W\d_]){_WHERE}[\s:,-]{{1,3}}$", re.IGNORECASE)
@@ -165,7 +166,7 @@ _NUMBER_FIRST = [
     ),
     (
         re.compile(
-            rf"(?<![\w.,/])\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}",
+            rf"(?<![\w.,/])\d{{1,6}}(?:[/-]\d{{1,4}})?(?:\s?[a-z](?![\w']))?,?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}",
             _I,
         ),
         True,
@@ -239,7 +240,7 @@ _NAME_FIRST = [
         r"\b(?:calle|rua|rúa|avenida|av|viale|piazza|paseo|travessa|alameda|calzada|privada|callej[oó]n|retorno"
         r"|cerrada|circuito|blvd"
         r"|pasaje|prolongaci[oó]n|estrada|ladeira|pra[çc]a|rodovia|jalan|jln|jl|gg)\.?\s+"
-        rf"(?:{WORD}\s+){{0,3}}{WORD},?\s+(?:n[º°o.]{{1,2}}\s*)?\d{{1,5}}\b",
+        rf"(?:\d{{1,2}}\s)?(?:{WORD}\s+){{0,3}}{WORD},?\s+(?:n[º°o.]{{1,2}}\s*|#\s?)?\d{{1,5}}\b",
         _I,
     ),
     _named(
@@ -274,7 +275,8 @@ _NAME_FIRST = [
     _named("út utca tér u.", rf"(?:{CAP}\s)?\b[^\W\d_]{{3,30}}\s(?:út|útja|utca|tér|u\.)\s+\d{{1,4}}\b", _I),
     _named(
         "stra str gasse gatan vägen vei veg katu straat gracht",
-        r"\b(?:(?!(?:der|die|das|den|dem|und|the)\s)[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|str|gasse|gatan|vägen|veien|vegen|katu|straat"
+        r"\b(?:(?!(?:der|die|das|den|dem|und|the)\s)[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|str|gasse"
+        r"|gatan|vägen|veien|vegen|katu|straat"
         r"|gracht)\.?"
         r"\s\d{1,4}\s?[a-z]?\b",
     ),
