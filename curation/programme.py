@@ -79,11 +79,12 @@ class Cells(NamedTuple):
     """Cells as numbers: persona x profile, where a profile is a locale, first turn or not, hard or not.
 
     Attributes:
-        persona: Number of the persona, ascending.
+        persona: Number of the persona, ascending; those that have most come first.
         profile: Number of the profile, ascending within the persona; no two cells have both in common.
         supply: Turns.
         weight: What a turn of each profile counts for, one number a profile.
-        personas: How many personas there are.
+        have: Turns of each persona, descending, so that those above any cap stand at the start.
+        offered: Turns of each profile.
         sets: Sets of profiles that were found to matter, kept from one programme for the next.
     """
 
@@ -91,7 +92,8 @@ class Cells(NamedTuple):
     profile: Ints
     supply: Ints
     weight: Floats
-    personas: int
+    have: Ints
+    offered: Ints
     sets: list[npt.NDArray[np.bool_]]
 
 
@@ -130,7 +132,7 @@ def slack(value: float) -> float:
 
 def by_persona(data: Cells, values: Ints) -> Ints:
     """Sums of a value of the cells, by persona."""
-    return np.bincount(data.persona, weights=values, minlength=data.personas).astype(np.int64)  # exact below 2**53
+    return np.bincount(data.persona, weights=values, minlength=len(data.have)).astype(np.int64)  # exact below 2**53
 
 
 def by_profile(data: Cells, values: Ints) -> Ints:
@@ -158,10 +160,31 @@ def fill(supply: Ints, share: Fraction, total: int) -> int:
         total = filled
 
 
-def of_personas(data: Cells, inside: npt.NDArray[np.bool_]) -> Ints:
-    """Turns of each persona in some of the profiles."""
-    counts = inside[data.profile]
-    return np.bincount(data.persona[counts], weights=data.supply[counts], minlength=data.personas).astype(np.int64)
+def cells_of(persona: Ints, profile: Ints, supply: Ints, weight: Floats) -> tuple[Cells, Ints]:
+    """Cells from rows of persona, profile and supply, and which cell each row went into."""
+    have = np.bincount(persona, weights=supply).astype(np.int64)
+    order = np.argsort(-have, kind="stable")
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    keys, into = np.unique(number[persona] * len(weight) + profile, return_inverse=True)
+    summed = np.bincount(into, weights=supply, minlength=len(keys)).astype(np.int64)
+    offered = np.bincount(profile, weights=supply, minlength=len(weight)).astype(np.int64)
+    return Cells(keys // len(weight), keys % len(weight), summed, weight, have[order], offered, []), into
+
+
+def above(data: Cells, cap: float) -> tuple[int, int]:
+    """How many personas have more than the cap, and how many cells they have; both stand at the start."""
+    people = int(np.searchsorted(-data.have, -cap))
+    return people, int(np.searchsorted(data.persona, people))
+
+
+def can_give(data: Cells, cap: float, inside: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """What personas can give of some profiles: turns of those that stay under the cap, and how many reach it."""
+    people, cells = above(data, cap)
+    counts = np.flatnonzero(inside[data.profile[:cells]])
+    has = np.bincount(data.persona[counts], weights=data.supply[counts], minlength=people)
+    capped = has > cap
+    return int(data.offered[inside].sum() - has[capped].sum()), int(capped.sum())
 
 
 def too_much(data: Cells, cap: float, wanted: Floats | Ints) -> list[npt.NDArray[np.bool_]]:
@@ -175,25 +198,20 @@ def too_much(data: Cells, cap: float, wanted: Floats | Ints) -> list[npt.NDArray
         cap: Turns that a persona may have.
         wanted: Turns wanted of each profile.
     """
-    binds = by_persona(data, data.supply) > cap
-    apart = binds[data.persona]
-    free = np.bincount(data.profile[~apart], weights=data.supply[~apart], minlength=len(wanted))
+    count, cells = above(data, cap)
+    persona, profile, supply = data.persona[:cells], data.profile[:cells], data.supply[:cells]
+    free = data.offered - np.bincount(profile, weights=supply, minlength=len(wanted))
     demand = np.maximum(wanted - free, 0)
     scale = 1.0 if np.issubdtype(wanted.dtype, np.integer) else 2**30 / max(demand.sum(), 1.0)
     short = np.round(demand * scale).astype(np.int64)
     if not short.any():
         return []
-    people = np.cumsum(binds) - 1
-    count, profiles = int(binds.sum()), len(wanted)
+    profiles = len(wanted)
     source, sink = count + profiles, count + profiles + 1
     most = np.minimum(np.array([cap * scale]), short.sum()).round()
     network = graph(
         (np.full(count, source), np.arange(count), np.broadcast_to(most, count)),
-        (
-            people[data.persona[apart]],
-            count + data.profile[apart],
-            np.minimum(data.supply[apart] * scale, most).round(),
-        ),
+        (persona, count + profile, np.minimum(supply * scale, most).round()),
         (count + np.arange(profiles), np.full(profiles, sink), short),
     )
     flow = scipy.sparse.csgraph.maximum_flow(network, source, sink)
@@ -270,16 +288,14 @@ def upper_bound(
 
     def cut(inside: npt.NDArray[np.bool_], total: float) -> None:
         """Personas give these profiles their whole supply or their share of the total, whichever is less here."""
-        has = of_personas(data, inside)
-        cap = float(share) * total if whole is None else whole
-        capped = has > cap
-        counts.append(int(capped.sum()))
-        of_total = float(share) * counts[-1] if whole is None else 0.0
+        cap = float(share) * total if whole is None else float(whole)
+        turns, capped = can_give(data, cap, inside)
+        counts.append(capped)
+        of_total = float(share) * capped if whole is None else 0.0
         rows.append(np.concatenate((inside, [-of_total], np.zeros(len(gives)))))
-        limits.append(float(has[~capped].sum()) + (0.0 if whole is None else whole * counts[-1]))
+        limits.append(turns + (0.0 if whole is None else float(whole * capped)))
 
-    supply = by_persona(data, data.supply)
-    total: float = fill(np.sort(supply), share, ceiling)
+    total: float = fill(data.have[::-1], share, ceiling)
     if share < 1:
         for inside in first_cuts(data, quotas):
             cut(inside, max(total, least))
@@ -289,8 +305,10 @@ def upper_bound(
     balance = np.concatenate((np.ones(profiles), [-1.0], np.zeros(len(gives))))[None, :]
     # Cuts are sought halfway to a point that personas can give, from where they go deeper (Ben-Ameur and Neto, 2007).
     cap = float(share) * total if whole is None else float(whole)
-    part = np.minimum(1.0, cap / np.maximum(supply, 1))[data.persona]
-    inner = np.bincount(data.profile, weights=data.supply * part, minlength=profiles)
+    _, cells = above(data, cap)
+    part = 1 - cap / data.have[data.persona[:cells]]
+    inner = data.offered.astype(np.float64)
+    inner -= np.bincount(data.profile[:cells], weights=data.supply[:cells] * part, minlength=profiles)
     while True:
         solved = scipy.optimize.linprog(
             costs,
@@ -312,7 +330,10 @@ def upper_bound(
         if not over and share < 1:
             inner = (wanted + inner) / 2
             over = too_much(data, cap, wanted)
-        if not over or wanted[over[0]].sum() <= np.minimum(of_personas(data, over[0]), cap).sum() + slack(total):
+        if not over:
+            break
+        turns, capped = can_give(data, cap, over[0])
+        if wanted[over[0]].sum() <= turns + capped * cap + slack(total):
             break
         data.sets.extend(over)
         for inside in over:

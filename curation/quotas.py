@@ -22,6 +22,7 @@ from curation.programme import (
     Optimum,
     Quota,
     by_profile,
+    cells_of,
     exact,
     fill,
     holds,
@@ -253,10 +254,7 @@ def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, Ints, list[Quot
     weight *= np.where(profiles // 2 % 2 == 1, weights.first_turns, 1.0)
     weight *= np.where(profiles % 2 == 1, weights.hard_turns, 1.0)
     supply = cells["supply"].to_numpy().astype(np.int64)
-    keys, into = np.unique(persona * len(profiles) + profile, return_inverse=True)
-    supply = np.bincount(into, weights=supply, minlength=len(keys)).astype(np.int64)
-    count = int(persona.max(initial=-1)) + 1
-    data = Cells(keys // len(profiles), keys % len(profiles), supply, weight, count, [])
+    data, into = cells_of(persona, profile, supply, weight)
 
     bands: list[tuple[str, Band, npt.NDArray[np.bool_]]] = [
         (f"locale {name}", band, profiles // 4 == locales.index(name))

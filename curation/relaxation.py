@@ -17,7 +17,7 @@ from curation.programme import (
     Cells,
     Floats,
     Quota,
-    by_persona,
+    cells_of,
     percent,
     persona_share,
     upper_bound,
@@ -84,7 +84,7 @@ def relax(data: Cells, quotas: list[Quota], ceiling: int, total: float) -> tuple
     quota could hold but for whole numbers, those give way that need the fewest turns, at the given total. The cap on
     personas gives way last: a thousand times as dear as a band.
     """
-    supply, share = by_persona(data, data.supply), persona_share(quotas)
+    supply, share = data.have, persona_share(quotas)
     never = _hopeless(data, quotas)
     others = [quota for quota, hopeless in zip(quotas, never, strict=True) if not hopeless]
     size = max(1, floor(upper_bound(data, others, ceiling).total / 2 if never.any() else total))
@@ -122,8 +122,9 @@ def relax(data: Cells, quotas: list[Quota], ceiling: int, total: float) -> tuple
 
 def _hopeless(data: Cells, quotas: Sequence[Quota]) -> npt.NDArray[np.bool_]:
     """Which quotas give way where shares alone are asked for, as if every cell that has turns had plenty."""
-    plenty = data._replace(supply=np.where(data.supply > 0, PLENTY, 0), weight=np.ones(len(data.weight)), sets=[])
-    people = int((by_persona(data, data.supply) > 0).sum())
+    supply = np.where(data.supply > 0, PLENTY, 0)
+    plenty, _ = cells_of(data.persona, data.profile, supply, np.ones(len(data.weight)))
+    people = int((data.have > 0).sum())
     few = persona_share(quotas) * people < 1
     shares = [quota.loosened(Fraction(1, people)) if quota.member is None and few else quota for quota in quotas]
     charge = np.array([np.inf if quota.member is None else 1.0 for quota in quotas])

@@ -30,11 +30,11 @@ from curation.programme import (
     Quota,
     by_persona,
     by_profile,
+    can_give,
     fill,
     first_cuts,
     graph,
     holds,
-    of_personas,
     persona_share,
     slack,
     too_much,
@@ -47,7 +47,7 @@ TRIES = 64  # totals tried on each side with weights
 
 def whole(data: Cells, quotas: Sequence[Quota], best: Optimum, ceiling: int) -> tuple[Ints, float]:
     """Turns by cell that count for most in whole numbers, and the bound, tightened where the search proves it."""
-    used = data.weight[by_profile(data, data.supply) > 0]
+    used = data.weight[data.offered > 0]
     if not len(used) or np.all(used == used[0]):
         each = float(used[0]) if len(used) else 1.0
         total, profiles = _largest(data, quotas, best.value / each)
@@ -67,7 +67,7 @@ def whole(data: Cells, quotas: Sequence[Quota], best: Optimum, ceiling: int) -> 
 
 def _largest(data: Cells, quotas: Sequence[Quota], bound: float) -> tuple[int, Ints | None]:
     """The largest total that whole numbers reach, and turns by profile."""
-    supply, share = np.sort(by_persona(data, data.supply)), persona_share(quotas)
+    supply, share = data.have[::-1], persona_share(quotas)
     total = floor(bound + slack(bound))
     while total > 0:
         reach = fill(supply, share, total)
@@ -88,7 +88,7 @@ def _largest(data: Cells, quotas: Sequence[Quota], bound: float) -> tuple[int, I
 
 def _heaviest(data: Cells, quotas: Sequence[Quota], best: Optimum, ceiling: int) -> tuple[int, Ints | None, float]:
     """The total that counts for most in whole numbers, turns by profile, and the bound."""
-    supply, share = np.sort(by_persona(data, data.supply)), persona_share(quotas)
+    supply, share = data.have[::-1], persona_share(quotas)
     start = floor(best.total + slack(best.total))
     found, value, proven = None, 0.0, True
     for total, step in ((start, -1), (max(start + 1, ceil(1 / share)), 1)):
@@ -179,7 +179,8 @@ def at_total(
     def cut(inside: npt.NDArray[np.bool_]) -> None:
         rows.append(row(inside))
         low.append(-np.inf)
-        high.append(float(np.minimum(of_personas(data, inside), cap).sum()))
+        turns, capped = can_give(data, cap, inside)
+        high.append(float(turns + capped * cap))
 
     for inside in first_cuts(data, quotas):
         cut(inside)
@@ -193,7 +194,7 @@ def at_total(
     )
     most = np.concatenate(
         (
-            by_profile(data, data.supply),
+            data.offered,
             np.full(2 * profiles, 0 if aim is None else total),
             np.full(len(quotas), total if give else 0),
         )
@@ -219,7 +220,7 @@ def at_total(
 
 def _even(data: Cells, total: int) -> Ints:
     """Turns by cell with personas as even as their supply allows, each in the proportions of its own cells."""
-    supply = by_persona(data, data.supply)
+    supply = data.have
     low, high = 0, int(supply.max(initial=0))
     while low < high:
         middle = (low + high + 1) // 2
@@ -246,7 +247,7 @@ def _spread(data: Cells, quotas: Sequence[Quota], even: Ints, wanted: Ints) -> I
     level = by_persona(data, even)
     take = apportion(even, data.profile, np.minimum(wanted, by_profile(data, even)))
     # What is missing comes from personas below their even level first, then from those below the cap.
-    for most in (level, np.full(data.personas, cap)):
+    for most in (level, np.full(len(data.have), cap)):
         for profile in np.flatnonzero(by_profile(data, take) < wanted):
             cells = np.flatnonzero(data.profile == profile)
             left = np.maximum(most - by_persona(data, take), 0)[data.persona[cells]]
@@ -256,14 +257,18 @@ def _spread(data: Cells, quotas: Sequence[Quota], even: Ints, wanted: Ints) -> I
     missing = wanted - by_profile(data, take)
     if missing.any():  # some have to give less of one profile to give more of another: paths in the network
         people, count = data.persona, len(wanted)
-        source, sink = data.personas + count, data.personas + count + 1
+        source, sink = len(data.have) + count, len(data.have) + count + 1
         total = int(missing.sum())
         network = graph(
-            (np.full(data.personas, source), np.arange(data.personas), np.minimum(cap - by_persona(data, take), total)),
-            (people, data.personas + data.profile, np.minimum(data.supply - take, total)),
-            (data.personas + data.profile, people, np.minimum(take, total)),
-            (data.personas + np.arange(count), np.full(count, sink), missing),
+            (
+                np.full(len(data.have), source),
+                np.arange(len(data.have)),
+                np.minimum(cap - by_persona(data, take), total),
+            ),
+            (people, len(data.have) + data.profile, np.minimum(data.supply - take, total)),
+            (len(data.have) + data.profile, people, np.minimum(take, total)),
+            (len(data.have) + np.arange(count), np.full(count, sink), missing),
         )
         flow = scipy.sparse.csgraph.maximum_flow(network, source, sink).flow
-        take = take + np.asarray(flow[people, data.personas + data.profile]).ravel().astype(np.int64)
+        take = take + np.asarray(flow[people, len(data.have) + data.profile]).ravel().astype(np.int64)
     return take
