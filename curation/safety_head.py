@@ -164,7 +164,7 @@ class Head(NamedTuple):
         found = _logistic(np.column_stack(logits))
         if before is not None:
             abusive = _logistic(self._hear(before)) * np.array([bool(text) for text in before])
-            found[:, 0] = 1 - (1 - found[:, 0]) * (1 - CARRIED * abusive)
+            found[:, 0] += (1 - found[:, 0]) * CARRIED * abusive
         return found
 
     def _hear(self, texts: Sequence[str]) -> Floats:
