@@ -177,9 +177,9 @@ def _logistic(logits: Floats) -> Floats:
 
 def read_head(path: Path = WEIGHTS) -> Head:
     """The weights from a safetensors file."""
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
-    tensors = load_file(path)
+    tensors = load(path.read_bytes())
     return Head(*(tensors[name] for name in Head._fields))
 
 
