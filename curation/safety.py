@@ -178,15 +178,22 @@ def _verdict(settings: Safety) -> pl.Expr:
 def _pick(settings: Safety, locale: str, spoken: bool) -> pl.Expr:
     named = {*settings.labels, "harmful_request", *(label for rules in settings.locales.values() for label in rules)}
     label, value = pl.element().struct.field("label"), pl.element().struct.field("score")
-    drop, review = (
-        label.replace_strict(
-            {name: settings.bounds(name, locale, spoken)[which] for name in sorted(named)},
-            default=settings.bounds("", locale, spoken)[which],
-            return_dtype=pl.Float64,
-        )
-        for which in (0, 1)
+
+    def bound(which: int) -> pl.Expr:
+        found = pl.lit(settings.bounds("", locale, spoken)[which], dtype=pl.Float64)
+        for name in sorted(named):
+            found = pl.when(label == name).then(settings.bounds(name, locale, spoken)[which]).otherwise(found)
+        return found
+
+    # One number by which to order: the level counts first, then the score. Only what goes element by element stands
+    # inside `list.eval`: sorting structs there crashes Polars 2.1.
+    level = (value > bound(0)).cast(pl.Float64) + (value > bound(1)).cast(pl.Float64)
+    order = pl.col("safety").list.eval(level * 2 + value)
+    place = order.list.arg_max()
+    chosen = pl.col("safety").list.get(place, null_on_oob=True)
+    return pl.struct(
+        label=chosen.struct.field("label"),
+        score=chosen.struct.field("score"),
+        drop=pl.col("safety").list.eval(bound(0)).list.get(place, null_on_oob=True),
+        level=((order.list.max() - chosen.struct.field("score")) / 2).round(0).cast(pl.Int8),
     )
-    level = (value > drop).cast(pl.Int8) + (value > review).cast(pl.Int8)
-    judged = pl.struct(label=label, score=value, drop=drop, level=level)
-    order = judged.sort_by(level, value, descending=True, maintain_order=True)
-    return pl.col("safety").list.eval(order.first()).list.first()
