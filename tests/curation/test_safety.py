@@ -209,8 +209,8 @@ def test_a_language_that_the_scorer_does_not_speak_is_not_dropped() -> None:
         ({"drop_above": 0.5, "review_above": 0.6}, "review_above is higher"),
         ({"labels": {"threat": {"drop_above": 0.5, "review_above": 0.6}}}, "review_above is higher"),
         ({"locales": {"Brazil": {}}}, "not a BCP-47 locale"),
-        ({"scorer": "detoxify"}, "needs model, or checkpoint and checkpoint_sha256"),
-        ({"scorer": "detoxify", "checkpoint": "x"}, "needs model, or checkpoint and checkpoint_sha256"),
+        ({"scorer": "detoxify"}, "needs checkpoint and checkpoint_sha256, or model"),
+        ({"scorer": "detoxify", "checkpoint": "x"}, "needs checkpoint and checkpoint_sha256, or model"),
         ({"scorer": "detoxify", "model": "original", "checkpoint": "x"}, "expected one of them"),
     ],
 )
