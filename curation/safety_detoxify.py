@@ -146,8 +146,10 @@ def _load(file: BinaryIO, path: Path, key: str) -> Any:
 def _built(loaded: Any, path: Path, key: str, settings: Safety) -> tuple[Any, Any, list[str]]:
     """Model, tokenizer and classes, from local files alone."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import transformers
     from detoxify.detoxify import get_model_and_tokenizer
 
+    transformers.utils.logging.disable_progress_bar()
     try:
         arch = dict(loaded["config"]["arch"]["args"])
         classes = list(loaded["config"]["dataset"]["args"]["classes"])

@@ -138,7 +138,7 @@ class Safety(Section):
             raise ValueError("review_above is higher than drop_above; expected review_above <= drop_above")
         own = bool(self.checkpoint and self.checkpoint_sha256)
         if self.scorer == "detoxify" and not (self.model or own):
-            raise ValueError("scorer detoxify needs model, or checkpoint and checkpoint_sha256")
+            raise ValueError("scorer detoxify needs checkpoint and checkpoint_sha256, or model")
         if self.model and self.checkpoint:
             raise ValueError("model and checkpoint are both given; expected one of them")
         return self

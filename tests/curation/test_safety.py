@@ -209,11 +209,24 @@ def test_a_language_that_the_scorer_does_not_speak_is_not_dropped() -> None:
         ({"drop_above": 0.5, "review_above": 0.6}, "review_above is higher"),
         ({"labels": {"threat": {"drop_above": 0.5, "review_above": 0.6}}}, "review_above is higher"),
         ({"locales": {"Brazil": {}}}, "not a BCP-47 locale"),
-        ({"scorer": "detoxify"}, "needs model, or checkpoint and checkpoint_sha256"),
-        ({"scorer": "detoxify", "checkpoint": "x"}, "needs model, or checkpoint and checkpoint_sha256"),
+        ({"scorer": "detoxify"}, "needs checkpoint and checkpoint_sha256, or model"),
+        ({"scorer": "detoxify", "checkpoint": "x"}, "needs checkpoint and checkpoint_sha256, or model"),
         ({"scorer": "detoxify", "model": "original", "checkpoint": "x"}, "expected one of them"),
     ],
 )
 def test_recipes_that_cannot_be_meant(given: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         Safety.model_validate(given)
+
+
+def test_a_shard_is_decided_as_its_rows_are() -> None:
+    chance = np.random.default_rng(0).random((700, 2)).round(safety.DECIMALS)
+    locales = ["en-US", "de-DE", "pt-BR"]
+    rows = [(locales[row % 3], {"abuse": a, "harmful_request": b}) for row, (a, b) in enumerate(chance.tolist())]
+    recipe = Safety(locales={"pt": {"any": Bounds(drop_above=0.5)}})
+    expected = []
+    for locale, scores in rows:
+        bounds = {label: recipe.bounds(label, locale, locale == "en-US") for label in scores}
+        drop = any(scores[label] > bounds[label][0] for label in scores)
+        expected.append("drop" if drop else "review" if any(scores[b] > bounds[b][1] for b in scores) else "keep")
+    assert decisions(scored(*rows), recipe) == expected
