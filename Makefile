@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test install clean
+# `make explorer` opens the newest curated run under runs/; RUN=DIR opens another.
+.PHONY: demo explorer test install clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m training.cycle run examples/quickstart.yaml
@@ -14,6 +15,12 @@ test: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+explorer: $(VENV)/installed
+	@run="$(RUN)"; test -n "$$run" || run=$$($(BIN)/python -m apps.explorer_run runs) || exit 2; \
+	echo "Opening $$run in a browser, at the address below. Ctrl-C ends it."; \
+	exec $(BIN)/python -m streamlit run apps/quota_explorer.py --server.headless=false \
+		--logger.hideWelcomeMessage=true -- --run "$$run"
 
 install: $(VENV)/installed
 

@@ -1,14 +1,12 @@
-"""The programme under `quotas`: cells as numbers, an upper bound, whole numbers under it, the smallest relaxation.
+"""The linear programme under `quotas`: cells as numbers, an upper bound on what can be kept, the price of each quota.
 
-1. A linear programme with the total as a variable bounds any choice of turns from above, and prices each quota.
-2. At a given total every share is a whole number, so the total goes down from the bound until whole numbers fit. A
-   relaxation at that total says how far down at least: it skips no total that could fit.
-3. Of all choices of that size the one is taken that stays nearest to an even spread over personas, each in the
-   proportions of its own traffic; otherwise a solver is free to fill 34 personas and leave out the rest.
-
-A persona whose whole supply fits under the cap at a total that is proven to be out of reach cannot bind. Such personas
-merge: leaving out a constraint only raises the bound, and where the result contradicts the merge it is solved again.
-Solved by HiGHS (Huangfu and Hall, 2018), as it comes with scipy.
+What is maximised is what the kept turns count for, subject to shares of their number, which is a variable. Bands ask
+only how many turns of each profile (locale x first turn x difficulty) are kept, so the programme is over profiles.
+Personas come in as cuts: of the profiles in a set S they can give no more than the sum of min(cap, supply in S), and by
+the theorem of Gale (1957) and Hoffman (1960) turns can be had if and only if that is so for every S. The sets that
+matter XX
+Hall, 2018) and the cut Dinic's (1970), both as they come with scipy. `rounding` makes whole turns of it, `relaxation`
+says what gives way where not all can hold.
 """
 
 from __future__ import annotations
@@ -22,40 +20,99 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # its submodules load on first use
 
-WHOLE = 20_000  # cells after merging up to which a whole programme goes to the integer solver
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
 class Quota(NamedTuple):
-    """A share of what is kept; `member` says which profiles count, None that each persona counts by itself."""
+    """A share of what is kept.
+
+    Attributes:
+        name: What it is called in the recipe and in sentences.
+        side: `min` or `max`.
+        asked: The share as the recipe has it, or as it was loosened.
+        member: Which profiles count; None that each persona counts by itself.
+        discards: Share of any group of turns that may be thrown away before the quota has to hold.
+    """
 
     name: str
     side: str
-    share: Fraction
+    asked: Fraction
     member: npt.NDArray[np.bool_] | None
+    discards: Fraction = Fraction(0)
+
+    @property
+    def share(self) -> Fraction:
+        """The share in force: what was asked, with the margin for discards.
+
+        Of n turns, k count for the quota, and at most a share d of them and of the others is thrown away. A ceiling M
+        is worst off when only others go: k / (k + (1 - d)(n - k)) <= M, that is k / n <= M (1 - d) / (1 - M d). A
+        floor m is worst off when only its own go, which is the ceiling 1 - m of the others:
+        k / n >= m / (1 - d (1 - m)).
+        """
+        asked, gone = self.asked, self.discards
+        return asked * (1 - gone) / (1 - asked * gone) if self.side == "max" else asked / (1 - gone * (1 - asked))
+
+    @property
+    def steepness(self) -> float:
+        """How far the share in force moves when what is asked does (the derivative)."""
+        asked, gone = float(self.asked), float(self.discards)
+        outside = asked if self.side == "max" else 1 - asked
+        return (1 - gone) / (1 - outside * gone) ** 2
 
     def limit(self, total: int) -> int:
-        """The share in whole turns at a given total."""
+        """The share in force in whole turns at a given total."""
         return floor(self.share * total) if self.side == "max" else ceil(self.share * total)
+
+    def loosened(self, share: Fraction) -> Quota:
+        """The quota with this share in force, what is asked rounded outwards to 0.01 % so that words can say it."""
+        gone, share = self.discards, min(max(share, Fraction(0)), Fraction(1))
+        if self.side == "max":
+            asked = Fraction(ceil(share / (1 - gone + share * gone) * 10_000), 10_000)
+            return self._replace(asked=max(self.asked, asked))
+        return self._replace(
+            asked=min(self.asked, Fraction(floor(share * (1 - gone) / (1 - share * gone) * 10_000), 10_000))
+        )
 
 
 class Cells(NamedTuple):
-    """Cells as numbers; `into` says which of these cells each given one went into."""
+    """Cells as numbers: persona x profile, where a profile is a locale, first turn or not, hard or not.
+
+    Attributes:
+        persona: Number of the persona, ascending; those that have most come first.
+        profile: Number of the profile, ascending within the persona; no two cells have both in common.
+        supply: Turns.
+        weight: What a turn of each profile counts for, one number a profile.
+        have: Turns of each persona, descending, so that those above any cap stand at the start.
+        offered: Turns of each profile.
+        sets: Sets of profiles that were found to matter, kept from one programme for the next.
+    """
 
     persona: Ints
     profile: Ints
     supply: Ints
-    into: Ints
+    weight: Floats
+    have: Ints
+    offered: Ints
+    sets: list[npt.NDArray[np.bool_]]
 
 
 class Optimum(NamedTuple):
-    """Largest total, and turns that one more turn of slack in each quota, or in the total, would let in."""
+    """What the linear programme found.
+
+    Attributes:
+        value: Most that the kept turns can count for.
+        total: How many turns that takes.
+        prices: For each quota, what one more turn of slack would add to the value.
+        total_price: The same for the ceiling of the total.
+        slack: For each quota, turns by which it gave way at a charge.
+    """
 
     value: float
+    total: float
     prices: Floats
     total_price: float
+    slack: Floats
 
 
 def exact(share: float) -> Fraction:
@@ -68,18 +125,23 @@ def percent(share: Fraction) -> str:
     return f"{float(share) * 100:.4g} %"
 
 
-def _slack(value: float) -> float:
+def slack(value: float) -> float:
     """How far a solver's value may lie below the true one."""
     return 1e-6 + 1e-8 * value
 
 
 def by_persona(data: Cells, values: Ints) -> Ints:
     """Sums of a value of the cells, by persona."""
-    return np.bincount(data.persona, weights=values).astype(np.int64)  # exact below 2**53
+    return np.bincount(data.persona, weights=values, minlength=len(data.have)).astype(np.int64)  # exact below 2**53
+
+
+def by_profile(data: Cells, values: Ints) -> Ints:
+    """Sums of a value of the cells, by profile."""
+    return np.bincount(data.profile, weights=values, minlength=len(data.weight)).astype(np.int64)
 
 
 def persona_share(quotas: Sequence[Quota]) -> Fraction:
-    """The cap on personas, 1 where there is none."""
+    """The cap on personas in force, 1 where there is none."""
     return next((quota.share for quota in quotas if quota.member is None), Fraction(1))
 
 
@@ -98,173 +160,206 @@ def fill(supply: Ints, share: Fraction, total: int) -> int:
         total = filled
 
 
-def _merge(data: Cells, free: npt.NDArray[np.bool_]) -> Cells:
-    """Cells of personas that cannot bind, put together by profile; they stand as persona -1."""
-    persona = np.where(free[data.persona], -1, data.persona)
-    profiles = int(data.profile.max(initial=0)) + 1
-    keys, into = np.unique(persona * profiles + data.profile, return_inverse=True)
-    supply = np.bincount(into, weights=data.supply, minlength=len(keys)).astype(np.int64)
-    return Cells(keys // profiles, keys % profiles, supply, into)
+def cells_of(persona: Ints, profile: Ints, supply: Ints, weight: Floats) -> tuple[Cells, Ints]:
+    """Cells from rows of persona, profile and supply, and which cell each row went into."""
+    have = np.bincount(persona, weights=supply).astype(np.int64)
+    order = np.argsort(-have, kind="stable")
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    keys, into = np.unique(number[persona] * len(weight) + profile, return_inverse=True)
+    summed = np.bincount(into, weights=supply, minlength=len(keys)).astype(np.int64)
+    offered = np.bincount(profile, weights=supply, minlength=len(weight)).astype(np.int64)
+    return Cells(keys // len(weight), keys % len(weight), summed, weight, have[order], offered, []), into
 
 
-def _rows(cells: Cells, quotas: Sequence[Quota]) -> tuple[scipy.sparse.csr_array, Ints]:
-    """Which cells count for which quota: a 0/1 matrix, a row for each constraint, and the quota of each row."""
-    blocks, owner = [scipy.sparse.csr_array((0, len(cells.supply)))], []
-    for number, quota in enumerate(quotas):
-        if quota.member is None:
-            columns = np.flatnonzero(cells.persona >= 0)
-            people, row = np.unique(cells.persona[columns], return_inverse=True)
-            height = len(people)
-        else:
-            columns = np.flatnonzero(quota.member[cells.profile])
-            row, height = np.zeros(len(columns), dtype=np.int64), 1
-        shape = (height, len(cells.supply))
-        blocks.append(scipy.sparse.csr_array((np.ones(len(columns)), (row, columns)), shape=shape))
-        owner += [number] * height
-    return scipy.sparse.vstack(blocks, format="csr"), np.array(owner, dtype=np.int64)
+def above(data: Cells, cap: float) -> tuple[int, int]:
+    """How many personas have more than the cap, and how many cells they have; both stand at the start."""
+    people = int(np.searchsorted(-data.have, -cap))
+    return people, int(np.searchsorted(data.persona, people))
 
 
-def upper_bound(data: Cells, quotas: Sequence[Quota], ceiling: int, at: int | None = None) -> Optimum:
-    """The linear programme: an upper bound on the total.
+def can_give(data: Cells, cap: float, inside: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """What personas can give of some profiles: turns of those that stay under the cap, and how many reach it."""
+    people, cells = above(data, cap)
+    counts = np.flatnonzero(inside[data.profile[:cells]])
+    has = np.bincount(data.persona[counts], weights=data.supply[counts], minlength=people)
+    capped = has > cap
+    return int(data.offered[inside].sum() - has[capped].sum()), int(capped.sum())
+
+
+def _in_proportion(data: Cells, cap: float) -> Floats:
+    """Turns by profile where each persona gives up to the cap in the proportions of its own supply."""
+    _, cells = above(data, cap)
+    over = data.supply[:cells] * (1 - cap / data.have[data.persona[:cells]])
+    return np.asarray(
+        data.offered - np.bincount(data.profile[:cells], weights=over, minlength=len(data.offered)), float
+    )
+
+
+def too_much(data: Cells, cap: float, wanted: Floats | Ints) -> list[npt.NDArray[np.bool_]]:
+    """The smallest and the largest set of profiles of which most more is wanted than can be had; none if all can.
+
+    A minimum cut between personas and profiles. Personas whose whole supply fits under the cap cannot bind and merge.
+    With whole numbers the answer is exact; otherwise to some billionths of what is wanted.
+
+    Args:
+        data: All cells.
+        cap: Turns that a persona may have.
+        wanted: Turns wanted of each profile.
+    """
+    count, cells = above(data, cap)
+    persona, profile, supply = data.persona[:cells], data.profile[:cells], data.supply[:cells]
+    free = data.offered - np.bincount(profile, weights=supply, minlength=len(wanted))
+    demand = np.maximum(wanted - free, 0)
+    scale = 1.0 if np.issubdtype(wanted.dtype, np.integer) else 2**30 / max(demand.sum(), 1.0)
+    short = np.round(demand * scale).astype(np.int64)
+    if not short.any():
+        return []
+    profiles = len(wanted)
+    source, sink = count + profiles, count + profiles + 1
+    most = np.minimum(np.array([cap * scale]), short.sum()).round()
+    network = graph(
+        (np.full(count, source), np.arange(count), np.broadcast_to(most, count)),
+        (persona, count + profile, np.minimum(supply * scale, most).round()),
+        (count + np.arange(profiles), np.full(profiles, sink), short),
+    )
+    flow = scipy.sparse.csgraph.maximum_flow(network, source, sink)
+    if flow.flow_value >= short.sum():
+        return []
+    left = network - flow.flow
+    left.data = np.maximum(left.data, 0)
+    left.eliminate_zeros()
+    found = []
+    for start, way in ((source, left), (sink, left.T.tocsr())):
+        reached = np.zeros(sink + 1, dtype=bool)
+        reached[scipy.sparse.csgraph.breadth_first_order(way, start, return_predecessors=False)] = True
+        found.append((reached[count:source] == (start == sink)) & (short > 0))
+    return found if (found[0] != found[1]).any() else found[:1]
+
+
+def graph(*edges: tuple[Ints, Ints, Floats | Ints]) -> scipy.sparse.csr_array:
+    """A network of whole capacities; the last edge goes to the node with the highest number."""
+    start, end, capacity = (np.concatenate(part) for part in zip(*edges, strict=True))
+    nodes = int(end.max()) + 1
+    return scipy.sparse.csr_array((capacity.astype(np.int32), (start, end)), shape=(nodes, nodes))
+
+
+def first_cuts(data: Cells, quotas: Sequence[Quota]) -> list[npt.NDArray[np.bool_]]:
+    """Sets of profiles that may matter: all, each band, each band's others, single ones, those found before."""
+    full = np.ones(len(data.weight), dtype=bool)
+    bands = {quota.name: quota.member for quota in quotas if quota.member is not None}.values()
+    single = list(np.eye(len(full), dtype=bool)) if len(full) <= 16 else []
+    sets = [full, *bands, *(~member for member in bands), *single, *data.sets]
+    return list({inside.tobytes(): inside for inside in sets}.values())
+
+
+def upper_bound(
+    data: Cells,
+    quotas: Sequence[Quota],
+    ceiling: int,
+    *,
+    at: int | None = None,
+    least: int = 0,
+    charge: Floats | None = None,
+) -> Optimum:
+    """The linear programme: an upper bound on what can be kept.
 
     Args:
         data: All cells.
         quotas: Shares to hold.
         ceiling: The total is no higher.
         at: Take ceilings as the whole numbers they are at this total, which no total below it exceeds.
+        least: The total is no lower.
+        charge: For each quota, what a turn by which it gives way costs; infinite: it does not. Not for personas.
+
+    Returns:
+        The optimum; its value is minus infinity where `least` is out of reach.
     """
-    supply, share = by_persona(data, data.supply), persona_share(quotas)
+    share, profiles = persona_share(quotas), len(data.weight)
+    nothing = np.zeros(len(quotas))
     if not ceiling:
-        return Optimum(0.0, np.zeros(len(quotas)), 0.0)
-    reach = fill(np.sort(supply), share, ceiling)
+        return Optimum(0.0, 0.0, nothing, 0.0, nothing)
+    whole = None if at is None else floor(share * at)
+    gives = np.flatnonzero(np.isfinite(np.full(len(quotas), np.inf) if charge is None else charge))
+    bands: list[int] = []
+    rows: list[Floats] = []
+    limits: list[float] = []
+    for number, quota in enumerate(quotas):
+        if quota.member is None:
+            continue
+        bands.append(number)
+        sign = 1.0 if quota.side == "max" else -1.0
+        fixed = at is not None and sign > 0
+        of_total = 0.0 if fixed else -sign * float(quota.share)
+        rows.append(np.concatenate((sign * quota.member, [of_total], np.where(gives == number, -1.0, 0.0))))
+        limits.append(float(quota.limit(at)) if fixed and at is not None else 0.0)
+    counts: list[int] = []
+
+    def cut(inside: npt.NDArray[np.bool_], total: float) -> None:
+        """Personas give these profiles their whole supply or their share of the total, whichever is less here."""
+        cap = float(share) * total if whole is None else float(whole)
+        turns, capped = can_give(data, cap, inside)
+        counts.append(capped)
+        of_total = float(share) * capped if whole is None else 0.0
+        rows.append(np.concatenate((inside, [-of_total], np.zeros(len(gives)))))
+        limits.append(turns + (0.0 if whole is None else float(whole * capped)))
+
+    total: float = fill(data.have[::-1], share, ceiling)
+    if share < 1:
+        for inside in first_cuts(data, quotas):
+            cut(inside, max(total, least))
+    costs = np.concatenate((-data.weight, [0.0], np.zeros(0) if charge is None else charge[gives]))
+    low = np.concatenate((np.zeros(profiles), [least], np.zeros(len(gives))))
+    high = np.concatenate((data.offered, [ceiling if at is None else at], np.full(len(gives), np.inf)))
+    balance = np.concatenate((np.ones(profiles), [-1.0], np.zeros(len(gives))))[None, :]
+    inner: Floats | None = None  # a point that personas can give
     while True:
-        # 0.8: keeping some personas apart that need not be costs little and saves solving again.
-        threshold = 0.8 * float(share) * reach if at is None else floor(share * at)
-        free = (supply <= threshold) | (share == 1)
-        cells = _merge(data, free)
-        rows, owner = _rows(cells, quotas)
-        sign, shares = _signs(quotas)[owner], _shares(quotas)[owner]
-        limits = np.zeros(len(owner))
-        if at is not None:
-            limits = np.where(sign > 0, np.array([float(quota.limit(at)) for quota in quotas])[owner], 0.0)
-            shares = np.where(sign > 0, 0.0, shares)
-        count = len(cells.supply)
         solved = scipy.optimize.linprog(
-            np.concatenate((np.zeros(count), [-1.0])),
-            A_ub=scipy.sparse.diags_array(sign) @ scipy.sparse.hstack((rows, -shares[:, None]), format="csr"),
-            b_ub=limits,
-            A_eq=scipy.sparse.csr_array(np.concatenate((np.ones(count), [-1.0]))[None, :]),
+            costs,
+            A_ub=np.array(rows) if rows else None,
+            b_ub=limits if rows else None,
+            A_eq=balance,
             b_eq=[0.0],
-            bounds=np.column_stack((np.zeros(count + 1), np.append(cells.supply, ceiling if at is None else at))),
+            bounds=np.column_stack((low, high)),
             method="highs",
         )
+        if solved.status == 2 and least:
+            return Optimum(-np.inf, 0.0, nothing, 0.0, nothing)
         if solved.status != 0:
             raise AssertionError(f"HiGHS: {solved.message}")
-        value = max(0.0, -float(solved.fun))
-        if at is not None or share == 1 or supply[free].max(initial=0) <= float(share) * value:
-            prices = np.bincount(owner, weights=-solved.ineqlin.marginals, minlength=len(quotas)).astype(np.float64)
-            return Optimum(value, prices, -float(solved.upper.marginals[-1]))
-        reach = floor(value)
-
-
-def largest(data: Cells, quotas: Sequence[Quota], bound: float) -> tuple[Ints, float]:
-    """Turns by cell for the largest total in whole numbers, and the bound, tightened where the search proves it."""
-    supply, share = np.sort(by_persona(data, data.supply)), persona_share(quotas)
-    total, proven = floor(bound + _slack(bound)), True
-    while total > 0:
-        reach = fill(supply, share, total)
-        if reach == total and not _bands_fit(quotas, total):
-            reach = total - 1
-        if reach < total:
-            total = reach
-            continue
-        even = _even(data, total)
-        if holds(data, quotas, even):
-            return even, float(total) if proven else bound
-        linear = upper_bound(data, quotas, total, at=total).value
-        if (reach := floor(linear + _slack(linear))) < total:
-            total = reach
-            continue
-        take, certain = _nearest(data, quotas, total, even)
-        if take is not None:
-            return take, float(total) if proven else bound
-        total -= 1 if certain else max(1, total // 10_000)
-        proven &= certain
-    return np.zeros(len(data.supply), dtype=np.int64), 0.0 if proven else bound
-
-
-def _bands_fit(quotas: Sequence[Quota], total: int) -> bool:
-    """Whether there is a whole number between each floor and its ceiling."""
-    floors = {quota.name: quota.limit(total) for quota in quotas if quota.side == "min"}
-    return all(floors.get(quota.name, 0) <= quota.limit(total) for quota in quotas if quota.side == "max")
-
-
-def _even(data: Cells, total: int) -> Ints:
-    """Turns by cell with personas as even as their supply allows, each in the proportions of its own cells."""
-    supply = by_persona(data, data.supply)
-    low, high = 0, int(supply.max(initial=0))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if np.minimum(supply, middle).sum() <= total else (low, middle - 1)
-    level = np.minimum(supply, low)
-    level[np.argsort(-supply, kind="stable")[: total - int(level.sum())]] += 1
-    return _apportion(data.supply, data.persona, level)
-
-
-def _apportion(weights: Ints, group: Ints, totals: Ints) -> Ints:
-    """Split each group's total in proportion to weights, none above its weight (largest remainders)."""
-    whole = np.maximum(np.bincount(group, weights=weights, minlength=len(totals)).astype(np.int64), 1)[group]
-    split, rest = np.divmod(weights * totals[group], whole)
-    missing = totals - np.bincount(group, weights=split, minlength=len(totals)).astype(np.int64)
-    order = np.lexsort((-rest, group))
-    start = np.searchsorted(group[order], group[order])
-    split[order] += np.arange(len(order)) - start < missing[group[order]]
-    return split
-
-
-def _nearest(data: Cells, quotas: Sequence[Quota], total: int, even: Ints) -> tuple[Ints | None, bool]:
-    """Turns by cell for a given total, nearest to the even spread; or None, and whether that is certain."""
-    free = by_persona(data, data.supply) <= floor(persona_share(quotas) * total)
-    cells = _merge(data, free)
-    rows, owner = _rows(cells, quotas)
-    limits = np.array([quota.limit(total) for quota in quotas], dtype=float)[owner]
-    is_max = _signs(quotas)[owner] > 0
-    aim = np.bincount(cells.into, weights=even, minlength=len(cells.supply))
-    # Each cell in two parts, up to the aim and above it; the fuller the first parts, the nearer.
-    both = scipy.sparse.hstack((rows, rows), format="csr")
-    everything = scipy.sparse.csr_array(np.ones((1, both.shape[1])))
-    constraints = [
-        scipy.optimize.LinearConstraint(both, np.where(is_max, 0, limits), np.where(is_max, limits, np.inf)),
-        scipy.optimize.LinearConstraint(everything, total, total),
-    ]
-    goal = np.repeat([-1.0, 0.0], len(aim))
-    low, high = np.zeros(2 * len(aim)), np.concatenate((aim, cells.supply - aim))
-    options = {"mip_rel_gap": 1e-3, "node_limit": 20_000}
-
-    def attempt(low: Floats, high: Floats, whole: bool) -> scipy.optimize.OptimizeResult:
-        bounds = scipy.optimize.Bounds(low, high)
-        return scipy.optimize.milp(
-            goal, constraints=constraints, bounds=bounds, integrality=np.full(len(goal), int(whole)), options=options
-        )
-
-    solved = attempt(low, high, whole=False)
-    if solved.x is None:
-        return None, bool(solved.status == 2)
-    rounded = np.round(solved.x)
-    settled = np.abs(solved.x - rounded) < 1e-6
-    if not settled.all():  # few are not: only they go to the integer solver at first
-        solved = attempt(np.where(settled, rounded, low), np.where(settled, rounded, high), whole=True)
-        if solved.x is None and len(aim) <= WHOLE:
-            solved = attempt(low, high, whole=True)
-            if solved.x is None:
-                return None, bool(solved.status == 2)
-        if solved.x is None:
-            return None, False
-    parts = np.round(solved.x).astype(np.int64).reshape(2, -1)
-    merged = parts.sum(axis=0)
-    within = np.minimum(merged, aim.astype(np.int64))
-    take = _apportion(even, cells.into, within) + _apportion(data.supply - even, cells.into, merged - within)
-    return (take, True) if holds(data, quotas, take) else (None, False)
+        wanted, total = np.maximum(solved.x[:profiles], 0.0), max(0.0, float(solved.x[profiles]))
+        cap = float(share) * total if whole is None else float(whole)
+        inner = _in_proportion(data, cap) if inner is None else inner
+        inner *= min(1.0, total / max(inner.sum(), 1e-9))
+        point = np.concatenate((inner, solved.x[profiles:]))
+        if (
+            data.weight @ inner >= data.weight @ wanted - slack(total)
+            and inner.sum() >= total - slack(total)
+            and all(row @ point <= limit + slack(total) for row, limit in zip(rows, limits, strict=True))
+        ):
+            break  # as good, and can be had
+        # Cuts are sought halfway to the inner point first, from where they go deeper (Ben-Ameur and Neto, 2007).
+        over = [] if share == 1 else too_much(data, cap, (wanted + inner) / 2)
+        if not over and share < 1:
+            inner = (wanted + inner) / 2
+            over = too_much(data, cap, wanted)
+        if not over:
+            break
+        turns, capped = can_give(data, cap, over[0])
+        if wanted[over[0]].sum() <= turns + capped * cap + slack(total):
+            break
+        data.sets.extend(over)
+        for inside in over:
+            cut(inside, total)
+    prices, gave = nothing.copy(), nothing.copy()
+    if rows:
+        duals = -solved.ineqlin.marginals
+        prices[bands] = duals[: len(bands)]
+        for number, quota in enumerate(quotas):
+            if quota.member is None:
+                prices[number] = duals[len(bands) :] @ np.array(counts, dtype=float)
+    gave[gives] = solved.x[profiles + 1 :]
+    return Optimum(float(data.weight @ wanted), total, prices, -float(solved.upper.marginals[profiles]), gave)
 
 
 def kept_by(data: Cells, quota: Quota, take: Ints) -> Ints:
@@ -277,87 +372,3 @@ def holds(data: Cells, quotas: Sequence[Quota], take: Ints) -> bool:
     total = int(take.sum())
     sides = {"max": np.less_equal, "min": np.greater_equal}
     return all(bool(np.all(sides[q.side](kept_by(data, q, take), q.limit(total)))) for q in quotas)
-
-
-def relax(data: Cells, quotas: list[Quota], ceiling: int, bound: float) -> tuple[list[Quota], list[str]]:
-    """The smallest loosening with which the quotas hold, and a sentence for each quota loosened.
-
-    Quotas that can hold at no size give way, as little as keeps half of the turns that the others allow. Where every
-    quota could hold but for whole numbers, those give way that need the fewest turns, at the size of the bound. The cap
-    on personas gives way last: a thousand times as dear as a band.
-    """
-    never = _hopeless(data, quotas)
-    others = [quota for quota, hopeless in zip(quotas, never, strict=True) if not hopeless]
-    size = max(1, floor(upper_bound(data, others, ceiling).value / 2 if never.any() else bound))
-
-    cells = _merge(data, by_persona(data, data.supply) <= floor(persona_share(quotas) * size))
-    rows, owner = _rows(cells, quotas)
-    limits = np.array([float(quota.limit(size)) for quota in quotas])[owner]
-    is_max = _signs(quotas)[owner] > 0
-    count = len(cells.supply)
-    everything = np.repeat([1.0, 0.0], [count, len(quotas)])[None, :]
-    solved = scipy.optimize.milp(
-        # Quotas that could hold have to, unless whole numbers forbid it.
-        np.concatenate((np.zeros(count), _dear(quotas) * np.where(never | ~never.any(), 1, 1000))),
-        constraints=[
-            scipy.optimize.LinearConstraint(
-                scipy.sparse.hstack((rows, -_grace(_signs(quotas)[owner], owner, len(quotas))), format="csr"),
-                np.where(is_max, -np.inf, limits),
-                np.where(is_max, limits, np.inf),
-            ),
-            scipy.optimize.LinearConstraint(everything, size, size),
-        ],
-        bounds=scipy.optimize.Bounds(0, np.append(cells.supply, np.full(len(quotas), size))),
-        integrality=np.full(count + len(quotas), int(count <= WHOLE)),
-    )
-    loosened, sentences = [], []
-    for quota, value in zip(quotas, solved.x[count:], strict=True):
-        grace, share = ceil(value - 1e-6), quota.share
-        if grace and quota.side == "max":  # rounded outwards to 0.01 %, so that the words are what is in force
-            share = min(Fraction(1), Fraction(ceil(Fraction(quota.limit(size) + grace, size) * 10_000), 10_000))
-        elif grace:
-            share = max(Fraction(0), Fraction(floor(Fraction(quota.limit(size) - grace, size) * 10_000), 10_000))
-        loosened.append(quota._replace(share=share))
-        if share != quota.share:
-            counts = (data.supply > 0) & (True if quota.member is None else quota.member[data.profile])
-            turns, personas = int(data.supply[counts].sum()), len(np.unique(data.persona[counts]))
-            sentences.append(
-                f"{quota.name}: {'floor' if quota.side == 'min' else 'ceiling'} {percent(quota.share)} cannot hold "
-                f"with {turns:,} turns of {personas:,} personas; relaxed to {percent(share)}"
-            )
-    return loosened, sentences
-
-
-def _hopeless(data: Cells, quotas: Sequence[Quota]) -> npt.NDArray[np.bool_]:
-    """Which quotas give way where shares alone are asked for, as if every cell that has turns had plenty."""
-    rows, owner = _rows(data, quotas)
-    sign, count = _signs(quotas)[owner], len(data.supply)
-    solved = scipy.optimize.linprog(
-        np.concatenate((np.zeros(count), _dear(quotas))),
-        A_ub=scipy.sparse.hstack(
-            (scipy.sparse.diags_array(sign) @ rows, -_grace(np.ones(len(owner)), owner, len(quotas))), format="csr"
-        ),
-        b_ub=sign * _shares(quotas)[owner],
-        A_eq=scipy.sparse.csr_array(np.repeat([1.0, 0.0], [count, len(quotas)])[None, :]),
-        b_eq=[1.0],
-        bounds=np.column_stack((np.zeros(count + len(quotas)), np.append(data.supply > 0, np.ones(len(quotas))))),
-        method="highs",
-    )
-    return np.asarray(solved.x[count:] > 1e-9)
-
-
-def _grace(values: Floats, owner: Ints, count: int) -> scipy.sparse.csr_array:
-    """A column for each quota, in the rows that are its own."""
-    return scipy.sparse.csr_array((values, (np.arange(len(owner)), owner)), shape=(len(owner), count))
-
-
-def _signs(quotas: Sequence[Quota]) -> Floats:
-    return np.array([1.0 if quota.side == "max" else -1.0 for quota in quotas])
-
-
-def _shares(quotas: Sequence[Quota]) -> Floats:
-    return np.array([float(quota.share) for quota in quotas])
-
-
-def _dear(quotas: Sequence[Quota]) -> Floats:
-    return np.array([1000.0 if quota.member is None else 1.0 for quota in quotas])

@@ -8,6 +8,7 @@ x difficulty band), not over rows; `programme` has the mathematics.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -15,7 +16,22 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.programme import Cells, Ints, Quota, exact, fill, holds, kept_by, largest, percent, relax, upper_bound
+from curation.programme import (
+    Cells,
+    Ints,
+    Optimum,
+    Quota,
+    by_profile,
+    cells_of,
+    exact,
+    fill,
+    holds,
+    kept_by,
+    percent,
+    upper_bound,
+)
+from curation.relaxation import give_way, relax
+from curation.rounding import apportion, whole
 from schemas.problems import Problem
 from schemas.recipe import Band, Quotas
 from schemas.turns import hash_fraction
@@ -29,67 +45,165 @@ class Plan(NamedTuple):
     Attributes:
         cells: The cells as given, with `take` (turns) and `reason` (what keeps the rest out; null: all taken).
         total: Turns taken.
-        bound: No choice of turns that meets the quotas in force is larger, proven.
-        gap: `floor(bound) - total`; 0 means that the plan is optimal.
-        prices: A row for each quota in force. `share` is what was in force, after relaxation; null for the total.
-            `price` is how many more turns one more percentage point would let in, at the margin (for the total: one
-            more turn). `cost` is how many more turns the linear programme keeps, solved again with this quota gone and
-            the others in place.
+        value: What they count for; without weights the same as `total`.
+        bound: No choice of turns that meets the quotas in force counts for more, proven.
+        gap: `floor(bound - value)`; 0 means that the plan is optimal.
+        prices: A row for each quota in force, see `solve`.
         relaxations: A sentence for each quota that could not hold and was loosened.
+        gave_way: A sentence for each soft quota that was loosened at its price.
+        relaxed: The settings with the shares that were in force: under them nothing is relaxed or gives way, and the
+            plan is the same. The settings as given where all of them held.
     """
 
     cells: pl.DataFrame
     total: int
+    value: float
     bound: float
     gap: int
     prices: pl.DataFrame
     relaxations: list[str]
+    gave_way: list[str]
+    relaxed: Quotas
 
 
-def solve(cells: pl.DataFrame, settings: Quotas) -> Plan:
-    """Choose how many turns to take from each cell.
+def solve(cells: pl.DataFrame, settings: Quotas, costs: bool = True) -> Plan:
+    """Choose how many turns to take from each cell, so that they count for most.
 
     Args:
         cells: `persona_id`, `locale`, `first` (bool), `hard` (`hard`, `other` or `unknown`), `supply` (turns); a
-            row for each cell. The band for hard turns counts only where difficulty is known for some.
-        settings: Shares of what is kept, and the largest total.
+            row for each cell. The band for hard turns counts only where difficulty is known for some; turns whose
+            difficulty is unknown are then not among the hard.
+        settings: Shares of what is kept, weights, and the largest total.
+        costs: Solve again for each quota that binds, for `gain` and `cost`; without, they are null where they need it.
 
     Returns:
-        The plan. The order of rows does not change it. Where no choice meets all quotas they are relaxed: those that
-        can hold at no size at all, as little as keeps half of what the others allow; where only whole numbers stand in
-        the way, whatever needs the fewest turns at the size of the bound. The cap on personas gives way last.
+        The plan. The order of rows does not change it. Soft quotas give way first, as far as that pays. Where no choice
+        meets all quotas they are relaxed: those that can hold at no size at all, as little as keeps half of what the
+        others allow; where only whole numbers stand in the way, whatever needs the fewest turns at the size of the
+        bound. The cap on personas gives way last.
+
+        `prices` has, for each quota in force: `quota` and `side` (`min` or `max`); `asked`, its share in the settings,
+        or as it was loosened; `share`, what was held, with the margin for discards; `reached`, its share in the plan
+        (of the largest persona); and in turns, or what they count for: `price`, what one more percentage point would
+        let in at the margin (a dual value; for the total: one more turn); `gain`, what one whole percentage point more
+        does let in (for the total: 1 % more turns), and `cost`, what is lost to it, both solved again with all others
+        in place. A limit on the total is a row of its own, without shares.
     """
     given = cells.with_row_index("_row").sort(*CELL, "supply", "_row")
-    data, quotas = _read(given, settings)
+    data, into, asked = _read(given, settings)
     supply = int(data.supply.sum())
     ceiling = min(supply, settings.total or supply)
+    quotas = give_way(data, asked, settings.soft, ceiling)
+    gave = _gave_way(data, asked, quotas, settings, ceiling)
     relaxations: list[str] = []
     best = upper_bound(data, quotas, ceiling)
-    take, bound = largest(data, quotas, best.value)
+    take, bound = whole(data, quotas, best, ceiling)
     if supply and not take.any():
-        quotas, relaxations = relax(data, quotas, ceiling, best.value)
+        quotas, relaxations = relax(data, quotas, ceiling, best.total)
         best = upper_bound(data, quotas, ceiling)
-        take, bound = largest(data, quotas, best.value)
-    total = int(take.sum())
+        take, bound = whole(data, quotas, best, ceiling)
     _check(data, quotas, take)
+    rows = apportion(given["supply"].to_numpy().astype(np.int64), into, take)
+    reasons = pl.Series("reason", _reasons(data, quotas, take, settings.total), dtype=pl.String)[into]
+    reasons = reasons.set(pl.Series(rows == given["supply"].to_numpy()), None)
+    value = float(data.weight @ by_profile(data, take))
+    return Plan(
+        cells=given.with_columns(pl.Series("take", rows), reasons).sort("_row").drop("_row"),
+        total=int(take.sum()),
+        value=value,
+        bound=bound,
+        gap=floor(bound - value + 1e-6),
+        prices=_prices(data, quotas, best, take, settings.total, costs),
+        relaxations=relaxations,
+        gave_way=gave,
+        relaxed=_in_force(settings, asked, quotas),
+    )
 
-    rows: list[tuple[str, str, float | None, float, float]] = []
-    for number, quota in enumerate(quotas):
-        others = [other for other in quotas if other is not quota]
-        # A zero dual stays feasible without its row: such a quota costs nothing, and needs no solve to say so.
-        costs = best.prices[number] > 1e-9
-        cost = upper_bound(data, others, ceiling).value - best.value if costs else 0.0
+
+def _prices(
+    data: Cells, quotas: list[Quota], best: Optimum, take: Ints, total: int | None, costs: bool
+) -> pl.DataFrame:
+    """What `Plan.prices` holds."""
+    supply, kept = int(data.supply.sum()), int(take.sum())
+    ceiling = min(supply, total or supply)
+
+    def change(quotas: Sequence[Quota], ceiling: int, binds: bool) -> float | None:
+        # A zero dual stays feasible when its row is loosened: such a quota costs nothing, and needs no solve to say so.
+        if not binds:
+            return 0.0
+        return max(0.0, upper_bound(data, quotas, ceiling).value - best.value) if costs else None
+
+    rows: list[tuple[str, str, float | None, float | None, float | None, float, float | None, float | None]] = []
+    for quota, price in zip(quotas, best.prices, strict=True):
+        reached = int(kept_by(data, quota, take).max(initial=0)) / max(kept, 1)
+        step = Fraction(1, 100) if quota.side == "max" else Fraction(-1, 100)
+        point = quota._replace(asked=min(max(quota.asked + step, Fraction(0)), Fraction(1)))
+        looser = [point if other is quota else other for other in quotas]
+        without = [other for other in quotas if other is not quota]
         rows.append(
-            (quota.name, quota.side, float(quota.share), best.prices[number] * best.value / 100, max(cost, 0.0))
+            (
+                quota.name,
+                quota.side,
+                float(quota.asked),
+                float(quota.share),
+                reached,
+                price * best.total / 100 * quota.steepness,
+                change(looser, ceiling, price > 1e-9),
+                change(without, ceiling, price > 1e-9),
+            )
         )
-    if settings.total:
-        free = upper_bound(data, quotas, supply).value if best.total_price > 1e-9 else best.value
-        rows.append(("total", "max", None, best.total_price, max(free - best.value, 0.0)))
-    columns = {"quota": pl.String, "side": pl.String, "share": pl.Float64, "price": pl.Float64, "cost": pl.Float64}
-    reasons = pl.Series("reason", _reasons(data, quotas, take, settings.total), dtype=pl.String)
-    planned = given.with_columns(pl.Series("take", take), reasons).sort("_row").drop("_row")
-    gap = floor(bound + 1e-6) - total
-    return Plan(planned, total, bound, gap, pl.DataFrame(rows, schema=columns, orient="row"), relaxations)
+    if total:
+        binds = best.total_price > 1e-9
+        more = change(quotas, min(supply, ceiling + ceil(ceiling / 100)), binds)
+        rows.append(("total", "max", None, None, None, best.total_price, more, change(quotas, supply, binds)))
+    numbers = ("asked", "share", "reached", "price", "gain", "cost")
+    return pl.DataFrame(
+        rows, schema={"quota": pl.String, "side": pl.String} | dict.fromkeys(numbers, pl.Float64), orient="row"
+    )
+
+
+def _gave_way(data: Cells, asked: list[Quota], quotas: list[Quota], settings: Quotas, ceiling: int) -> list[str]:
+    """A sentence for each soft quota that gave way: how far, and what that lets in with the others where they are."""
+    sentences = []
+    value = None
+    for number, (before, after) in enumerate(zip(asked, quotas, strict=True)):
+        if before.asked == after.asked:
+            continue
+        value = upper_bound(data, quotas, ceiling).value if value is None else value
+        held = [before if place == number else quota for place, quota in enumerate(quotas)]
+        saved = value - upper_bound(data, held, ceiling).value
+        points = abs(float(after.asked - before.asked)) * 100
+        sentences.append(
+            f"{before.name}: {'floor' if before.side == 'min' else 'ceiling'} {percent(before.asked)} gave way to "
+            f"{percent(after.asked)}: {points:.4g} points at {settings.soft[before.name]:g} turns each, "
+            f"which lets in {max(saved, 0.0):,.0f} more turns"
+        )
+    return sentences
+
+
+def _in_force(settings: Quotas, asked: list[Quota], quotas: list[Quota]) -> Quotas:
+    """The settings with the shares as they were loosened."""
+    moved = {(new.name, new.side): new for old, new in zip(asked, quotas, strict=True) if new.asked != old.asked}
+    if not moved:
+        return settings
+
+    def band(name: str, band: Band) -> dict[str, float]:
+        sides = {side: moved.get((name, side)) for side in ("min", "max")}
+        return {side: getattr(band, side) if new is None else float(new.asked) for side, new in sides.items()}
+
+    persona = moved.get(("persona", "max"))
+    return Quotas.model_validate(
+        settings.model_dump()
+        | {
+            "max_persona_share": settings.max_persona_share if persona is None else float(persona.asked),
+            "locales": {name: band(f"locale {name}", each) for name, each in settings.locales.items()},
+            "first_turns": band("first turns", settings.first_turns),
+            "hard_turns": band("hard turns", settings.hard_turns),
+            "soft": {
+                name: price for name, price in settings.soft.items() if not {(name, "min"), (name, "max")} & set(moved)
+            },
+        }
+    )
 
 
 def cap(ids: pl.DataFrame, max_share: float, seed: int, purpose: str, total: int | None = None) -> pl.Series:
@@ -127,16 +241,21 @@ def cap(ids: pl.DataFrame, max_share: float, seed: int, purpose: str, total: int
     )
 
 
-def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, list[Quota]]:
-    """Sorted cells as numbers, and the quotas that ask for anything."""
+def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, Ints, list[Quota]]:
+    """Sorted cells as numbers, which of them each row went into, and the quotas that ask for anything."""
     locales = sorted({*cells["locale"].unique().to_list(), *settings.locales})
     locale = cells["locale"].cast(pl.Enum(locales)).to_physical().to_numpy().astype(np.int64)
     hard = (cells["hard"] == "hard").to_numpy().astype(np.int64)
     profile = locale * 4 + cells["first"].to_numpy().astype(np.int64) * 2 + hard
     persona = cells["persona_id"].rle_id().to_numpy().astype(np.int64)  # sorted, so that equal ones are neighbours
-    data = Cells(persona, profile, cells["supply"].to_numpy().astype(np.int64), np.arange(cells.height))
-
     profiles = np.arange(len(locales) * 4)
+    weights = settings.weights
+    weight = np.array([weights.locales.get(name, 1.0) for name in locales])[profiles // 4]
+    weight *= np.where(profiles // 2 % 2 == 1, weights.first_turns, 1.0)
+    weight *= np.where(profiles % 2 == 1, weights.hard_turns, 1.0)
+    supply = cells["supply"].to_numpy().astype(np.int64)
+    data, into = cells_of(persona, profile, supply, weight)
+
     bands: list[tuple[str, Band, npt.NDArray[np.bool_]]] = [
         (f"locale {name}", band, profiles // 4 == locales.index(name))
         for name, band in sorted(settings.locales.items())
@@ -144,11 +263,12 @@ def _read(cells: pl.DataFrame, settings: Quotas) -> tuple[Cells, list[Quota]]:
     bands.append(("first turns", settings.first_turns, profiles // 2 % 2 == 1))
     if (cells["hard"] != "unknown").any():
         bands.append(("hard turns", settings.hard_turns, profiles % 2 == 1))
-    quotas = [Quota("persona", "max", exact(settings.max_persona_share), None)]
+    gone = exact(settings.expected_discards)
+    quotas = [Quota("persona", "max", exact(settings.max_persona_share), None, gone)]
     for name, band, member in bands:
-        quotas += [Quota(name, "min", exact(band.min), member)] if band.min > 0 else []
-        quotas += [Quota(name, "max", exact(band.max), member)] if band.max < 1 else []
-    return data, quotas
+        quotas += [Quota(name, "min", exact(band.min), member, gone)] if band.min > 0 else []
+        quotas += [Quota(name, "max", exact(band.max), member, gone)] if band.max < 1 else []
+    return data, into, quotas
 
 
 def _check(data: Cells, quotas: Sequence[Quota], take: Ints) -> None:

@@ -6,7 +6,9 @@ file. A key that is not known is an error, never ignored; `read_recipe` answers 
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
@@ -14,6 +16,7 @@ from schemas.precision import Precision
 from schemas.turns import LOCALE_PATTERN
 
 Share = float
+Weight = Annotated[float, Field(gt=0, le=1000)]
 
 HUB_FORMATS = ("wildchat", "lmsys")
 """Formats whose input may be the name of a data set instead of a path."""
@@ -23,6 +26,13 @@ class Section(BaseModel):
     """A part of the recipe: unknown keys are errors, values never change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+def _are_locales(value: dict[str, Any]) -> dict[str, Any]:
+    for locale in value:
+        if not re.match(LOCALE_PATTERN, locale):
+            raise ValueError(f"{locale!r} is not a BCP-47 locale such as pt-BR")
+    return value
 
 
 class Policy(Section):
@@ -62,27 +72,93 @@ class Scrub(Section):
         return self
 
 
+class Bounds(Section):
+    """Where dropping and looking begin; what is left out comes from the next wider rule."""
+
+    drop_above: float | None = Field(None, gt=0, le=1)
+    """Above this a turn is dropped; 1 never drops."""
+    review_above: float | None = Field(None, gt=0, le=1)
+    """Above this, up to `drop_above`, a turn goes to people; 1 never asks."""
+
+    @model_validator(mode="after")
+    def _order(self) -> Bounds:
+        if self.drop_above and self.review_above and self.review_above > self.drop_above:
+            raise ValueError("review_above is higher than drop_above; expected review_above <= drop_above")
+        return self
+
+
+DetoxifyModel = Literal["original", "unbiased", "multilingual", "original-small", "unbiased-small"]
+
+_BY_LABEL = {"harmful_request": Bounds(drop_above=1, review_above=0.9)}
+
+
 class Safety(Section):
-    """Which turns are too toxic to learn from."""
+    """Which turns are too toxic to learn from: keep, drop, or a grey band that people look at.
+
+    The narrowest rule that names a bound decides: locale and label, locale, language and label, language,
+    `other_languages`, label, and last the two plain bounds.
+    """
 
     scorer: Literal["embedded", "detoxify"] = "embedded"
-    """`detoxify` with a `checkpoint`; `embedded` is a linear word scorer, named as such in every report."""
+    """`detoxify` with a `model` or `checkpoint`; `embedded` is a small head of ours, named as such in every report."""
+    model: DetoxifyModel | None = None
+    """A Detoxify model by name; its files are looked for in `folder`. Nothing is downloaded."""
+    folder: str | None = None
+    """Where the files of `model` lie; null looks in torch hub's and Hugging Face's caches."""
     checkpoint: str | None = None
-    """Detoxify checkpoint file. It is unpickled: give `checkpoint_sha256` with it."""
+    """Detoxify checkpoint file of your own. It is unpickled: give `checkpoint_sha256` with it."""
     checkpoint_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
-    """sha256 of the checkpoint, checked before it is opened."""
+    """sha256 of the checkpoint, checked before it is opened. A `model` without it is checked against the first eight
+    digits, which its file's name carries."""
     drop_above: float = Field(0.95, gt=0, le=1)
-    """Turns whose highest score is above this are dropped."""
+    """Turns with a score above this are dropped."""
     review_above: float = Field(0.6, gt=0, le=1)
-    """Turns between this and `drop_above` are kept and counted for people to look at: scorers over-block banter."""
+    """Turns between this and `drop_above` are kept and go to people: scorers over-block banter."""
+    labels: dict[str, Bounds] = {}
+    """Bounds of a label, for example `threat: {drop_above: 0.5}`. `harmful_request` goes to people from 0.9 and is
+    never dropped, unless it is named here."""
+    locales: dict[str, dict[str, Bounds]] = {}
+    """Bounds in a locale (`pt-BR`) or a language (`pt`), by label or for `any`."""
+    other_languages: Bounds = Bounds(drop_above=1, review_above=0.95)
+    """Bounds where the scorer does not speak the language: its scores mean little there, so nothing is dropped."""
+
+    @field_validator("locales")
+    @classmethod
+    def _locales(cls, value: dict[str, dict[str, Bounds]]) -> dict[str, dict[str, Bounds]]:
+        import re
+
+        for locale in value:
+            if not re.match(LOCALE_PATTERN, locale):
+                raise ValueError(f"{locale!r} is not a BCP-47 locale such as pt-BR, or a language such as pt")
+        return value
 
     @model_validator(mode="after")
     def _band(self) -> Safety:
         if self.review_above > self.drop_above:
             raise ValueError("review_above is higher than drop_above; expected review_above <= drop_above")
-        if self.scorer == "detoxify" and not (self.checkpoint and self.checkpoint_sha256):
-            raise ValueError("scorer detoxify needs checkpoint and checkpoint_sha256")
+        own = bool(self.checkpoint and self.checkpoint_sha256)
+        if self.scorer == "detoxify" and not (self.model or own):
+            raise ValueError("scorer detoxify needs model, or checkpoint and checkpoint_sha256")
+        if self.model and self.checkpoint:
+            raise ValueError("model and checkpoint are both given; expected one of them")
         return self
+
+    def bounds(self, label: str, locale: str, spoken: bool) -> tuple[float, float]:
+        """Where dropping and looking begin; looking never begins above dropping.
+
+        Args:
+            label: Of the score.
+            locale: BCP-47.
+            spoken: Whether the scorer speaks the locale's language.
+        """
+        here, language = self.locales.get(locale, {}), self.locales.get(locale.split("-")[0], {})
+        rules = [here.get(label), here.get("any"), language.get(label), language.get("any")]
+        rules += [None if spoken else self.other_languages, self.labels.get(label), _BY_LABEL.get(label)]
+        drop, review = self.drop_above, self.review_above
+        for rule in reversed([rule for rule in rules if rule]):
+            drop = rule.drop_above if rule.drop_above is not None else drop
+            review = rule.review_above if rule.review_above is not None else review
+        return drop, min(review, drop)
 
 
 class Language(Section):
@@ -99,8 +175,8 @@ class Embedding(Section):
 
     model: str = "all-minilm-l6-v2"
     """Any sentence-transformers model by name or path, or `all-minilm-l6-v2` for the embedded one."""
-    batch_size: PositiveInt = 64
-    """Texts a batch at 32 tokens, fewer of longer ones; they are sorted by length first."""
+    batch_size: PositiveInt = 32
+    """Texts a batch at 32 tokens, more of shorter ones; sixteen times as many on a GPU."""
 
 
 class Clusters(Section):
@@ -111,10 +187,19 @@ class Clusters(Section):
 
 
 class NearDuplicates(Section):
-    """Turns that say the same thing."""
+    """Turns that repeat another, exactly or nearly; both messages have to."""
 
-    similarity: float = Field(0.95, gt=0, le=1)
-    """Cosine similarity from which two turns (user's message and reply) count as one; lower drops more."""
+    similarity: float = Field(0.84, gt=0, le=1)
+    """Cosine from which two messages mean the same where few words differ; more where more do. Lower drops more."""
+    added: float = Field(0.8, ge=0, le=1)
+    """Most that one message may say more than the other, as a share of what they say (words weighed by how rare they
+    are): fillers, and ends cut off. Lower drops less."""
+    least_words: int = Field(6, ge=0)
+    """Turns with fewer words, both messages together, repeat each other within a conversation only."""
+    minhash_above: PositiveInt = 800
+    """Letters from which a message is compared by MinHash: embedding models read no further than about 1,000."""
+    minhash_similarity: float = Field(0.5, gt=0, le=1)
+    """Share of three-word shingles (Jaccard) from which two long messages repeat each other."""
 
 
 class Band(Section):
@@ -132,6 +217,22 @@ class Band(Section):
         return self
 
 
+class Weights(Section):
+    """What a turn counts for in what is maximised: the product of the weights that apply to it. Shares count turns."""
+
+    locales: dict[str, Weight] = {}
+    """Weight of a turn in each locale named here; the others count 1."""
+    first_turns: Weight = 1.0
+    """Weight of turns with `turn_index` 0."""
+    hard_turns: Weight = 1.0
+    """Weight of hard turns; counts only once difficulty has been measured."""
+
+    @field_validator("locales")
+    @classmethod
+    def _locales(cls, value: dict[str, float]) -> dict[str, float]:
+        return _are_locales(value)
+
+
 class Quotas(Section):
     """Shares of the chosen set, all of them at once."""
 
@@ -145,18 +246,45 @@ class Quotas(Section):
     """Band for turns with `turn_index` 0."""
     hard_turns: Band = Band()
     """Band for the hardest third by reward variance; counts only once difficulty has been measured."""
+    weights: Weights = Weights()
+    """What a turn counts for; with all at 1, as many turns as possible are kept."""
+    soft: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Bands that may give way, each at a price: the turns that one percentage point has to bring to be given. Keys are
+    `locale pt-BR` (any that `locales` names), `first turns` and `hard turns`."""
+    expected_discards: Share = Field(0.0, ge=0, le=0.9)
+    """Share that people are expected to throw away. Every share is held with a margin, so that it still holds when up
+    to this much of any persona or band, and of the turns outside it, is gone. `total` stays: it is what people get."""
 
     @field_validator("locales")
     @classmethod
     def _locales(cls, value: dict[str, Band]) -> dict[str, Band]:
-        import re
-
-        for locale in value:
-            if not re.match(LOCALE_PATTERN, locale):
-                raise ValueError(f"{locale!r} is not a BCP-47 locale such as pt-BR")
-        if sum(band.min for band in value.values()) > 1:
+        if sum(band.min for band in _are_locales(value).values()) > 1:
             raise ValueError("the floors add up to more than 1")
         return value
+
+    @model_validator(mode="after")
+    def _soft(self) -> Quotas:
+        names = [*(f"locale {name}" for name in self.locales), "first turns", "hard turns"]
+        for name in self.soft:
+            if name not in names:
+                raise ValueError(f"soft: {name!r} is none of the bands here; expected one of {', '.join(names)}")
+        return self
+
+
+class Window(Section):
+    """Which turns are near the policy: replies of an old model, or to old habits, teach the wrong lesson."""
+
+    max_age_days: float | None = Field(None, gt=0)
+    """Turns older than this are dropped; null keeps all."""
+    as_of: datetime | None = None
+    """Age is counted back from here; null takes the newest turn of the input, so that a run can be repeated."""
+    model_versions: tuple[str, ...] | None = None
+    """Only replies that these policies wrote; null keeps all."""
+
+    @field_validator("as_of")
+    @classmethod
+    def _zone(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 class Curation(Section):
@@ -174,6 +302,16 @@ class Curation(Section):
     """Turns worked on at once: memory grows with it, results do not change."""
     max_line_bytes: PositiveInt = 1_000_000
     """Longer lines of a text file are quarantined unread."""
+    workers: PositiveInt | None = None
+    """Processes for the steps that models do, each with models of its own (about 1 GiB); null takes one a core. Results
+    do not change."""
+    store: str | None = None
+    """Where results by row are kept, so that a later run works on new rows only; null: `curation-store` beside the
+    output. It holds scrubbed text."""
+    difficulty: str | None = None
+    """Parquet with `turn_id` and `difficulty`, as the stage `score` of an earlier generation writes it; null: no turn
+    is known to be hard, and `quotas.hard_turns` asks for nothing."""
+    window: Window = Window()
     scrub: Scrub = Scrub()
     safety: Safety = Safety()
     language: Language = Language()

@@ -28,6 +28,9 @@ HEAVY = {
     "sentence_transformers",
     "datasets",
     "faiss",
+    "streamlit",
+    "altair",
+    "pandas",
 }
 
 
@@ -46,7 +49,9 @@ def test_packages_import_only_what_stands_below_them(package):
         assert ours <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
 
 
-@pytest.mark.parametrize("module", ["schemas", "curation", "rewards", "annotation", "training", "training.cycle"])
+@pytest.mark.parametrize(
+    "module", ["schemas", "curation", "rewards", "annotation", "training", "training.cycle", "apps"]
+)
 def test_importing_a_package_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

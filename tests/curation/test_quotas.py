@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation import programme
 from curation.quotas import Plan, cap, solve
 from schemas.problems import Problem
 from schemas.recipe import Band, Quotas
@@ -141,26 +140,6 @@ def test_personas_that_merge_still_hold_the_cap() -> None:
     assert plan.gap == 0
     assert plan.cells["take"].max() * 100 <= 3 * plan.total
     assert cells["supply"].clip(upper_bound=cells["supply"].sum() * 3 // 100).max() * 100 > 3 * plan.total
-
-
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(some_cells(40, 400), st.integers(20, 600))
-def test_what_is_too_large_for_the_integer_solver_is_rounded(cells: pl.DataFrame, total: int) -> None:
-    quotas = Quotas(
-        total=total,
-        max_persona_share=0.5,
-        locales={"en-US": Band(max=0.7)},
-        first_turns=Band(min=0.2, max=0.6),
-        hard_turns=Band(min=0.3),
-    )
-    exact = solve(cells, quotas)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programme, "WHOLE", 0)
-        plan = solve(cells, quotas)
-    assert holds(plan.cells["take"].to_list(), relaxed(counted(cells, quotas), plan))
-    if not exact.relaxations and not plan.relaxations:
-        assert plan.total <= exact.total <= plan.bound + 1e-6
-        assert plan.total >= exact.total - 2
 
 
 def test_personas_that_bind_only_once_a_locale_holds_the_total_down() -> None:
