@@ -25,7 +25,7 @@ import polars as pl
 from curation import language, tool_calls
 from curation.conversations import Conversation, Located, Mention, conversations, exploded
 from curation.finder import Finder, merged
-from curation.found import Found
+from curation.found import Found, words
 from curation.known import Known, joined
 from curation.people import name_words
 from curation.placeholders import PERSON, placeholder, pseudonym
@@ -89,7 +89,9 @@ def located(all: Sequence[Conversation], find: Finder, personas: Mapping[str, Pe
         For each conversation, in order, the mentions in all of its texts.
     """
     texts = list(dict.fromkeys(text for one in all for text in (*one.prompts, *_texts(one))))
-    detected = dict(zip(texts, language.detect([_without_names(text) for text in texts]), strict=True))
+    detected = dict.fromkeys(texts, ("en", 1.0))
+    unsure = [text for text in texts if len(_ENGLISH.intersection(text.lower().split())) < 2]
+    detected.update(zip(unsure, language.detect([_without_names(text) for text in unsure]), strict=True))
 
     def asked(conversation: Conversation, text: str) -> tuple[str, bool, bool]:
         """The text, whether its language is one of the engine's, and whether it is English."""
@@ -139,6 +141,10 @@ def _across(conversation: Conversation) -> dict[str, list[Found]]:
     return found
 
 
+# Two of these are English and nothing else: looking them up is quicker than the detector.
+_ENGLISH = words(
+    "the and you that have with this what your they it's i'm don't from would about there their because who when"
+)
 # Words with a capital are mostly names, and names are of all languages.
 _NAMES = re.compile(r"\b[A-ZÀ-ÞĀ-Ž][\w'’-]*(?:[.@]\w+)*")
 
