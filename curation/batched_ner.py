@@ -77,7 +77,7 @@ class BatchedNer:
         found: list[list[tuple[int, int, str]]] = [[] for _ in docs]
         for at in range(0, len(order), TEXTS):
             some = [index for index in order[at : at + TEXTS] if len(docs[index])]
-            for index, spans in zip(some, self._decide([docs[index] for index in some]), strict=True):
+            for index, spans in zip(some, self._decide([docs[index] for index in some]) if some else [], strict=True):
                 doc = docs[index]
                 found[index] = [
                     (doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label) for start, end, label in spans

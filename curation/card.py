@@ -136,6 +136,11 @@ def _personal(report: Mapping[str, Any]) -> Iterator[str]:
         + " The same person is the same placeholder through one conversation, by a key that is not part of this data."
         " `user_key` and the placeholders are pseudonyms: whoever has the key can test a guess."
     )
+    if (report.get("recipe") or {}).get("scrub", {}).get("replace") == "surrogate":
+        yield (
+            "In the place of placeholders stand surrogates: invented names, numbers and addresses of the same form. "
+            "Nobody can see in a text what was replaced, or what was missed."
+        )
     yield (
         "Not guaranteed: that everything personal was found. Finders miss rare names, names in languages that their "
         "model does not know, and people who can be told from what they tell. Treat these turns as personal data."

@@ -71,7 +71,11 @@ class Finder:
         found = []
         for (text, tag, _), reading in zip(asked, readings, strict=True):
             try:
-                hits = [hit for finder in FINDERS for hit in finder(text)]
+                hits = [
+                    hit if hit.recogniser else hit._replace(recogniser=finder.__name__)
+                    for finder in FINDERS
+                    for hit in finder(text)
+                ]
                 if reading is not None:
                     seen = entities[reading.recased] if tag else None
                     if isinstance(seen, Exception):

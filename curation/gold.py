@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from curation.privacy_eval import FORMATS
 from schemas.problems import Problem
 
-FORMATS = ("presidio", "conll", "turns")
 GOLD = "_gold"
 
 

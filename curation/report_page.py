@@ -33,7 +33,7 @@ STEPS = {
     "read": ("Read", "records of the logs that hold a reply to a user"),
     "validate": ("Ids settled", "each id once"),
     "window": ("Window", "recent enough, and from a model version that counts"),
-    "scrub": ("Scrubbed", "personal data replaced by placeholders"),
+    "scrub": ("Scrubbed", "personal data replaced"),
     "embed": ("Embedded", "a vector for each message"),
     "safety": ("Safety", "not too toxic to learn from"),
     "language": ("Language", "in a language that stays"),

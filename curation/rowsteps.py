@@ -212,7 +212,8 @@ def _json(row: Mapping[str, Any]) -> bytes:
 def _scrubber(plan: Plan) -> Callable[[], Apply]:
     def load() -> Apply:
         find = _finder(plan.settings.scrub.model_dump_json(exclude={"key_file"}))
-        return lambda rows: scrub.scrub(rows, find, plan.key, plan.personas).select("row_key", *SCRUBBED)
+        replace = plan.settings.scrub.replace
+        return lambda rows: scrub.scrub(rows, find, plan.key, plan.personas, replace).select("row_key", *SCRUBBED)
 
     return load
 

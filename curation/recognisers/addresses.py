@@ -252,7 +252,7 @@ def addresses(text: str) -> Iterator[Found]:
 def _may_hold_one(text: str) -> bool:
     """Whether a text has a number that can be a house's, with a capital next to it or a word that streets have."""
     if not has_digit(text) or NUMBERED.search(text) is None:
-        return "corner of" in text or any(house in text for house in _HOUSES)
+        return "corner of" in text or ("," in text and any(house in text for house in _HOUSES))
     if _CAPITAL.search(text):
         return True
     lowered = text.lower()

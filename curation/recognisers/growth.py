@@ -61,8 +61,8 @@ NOT_A_TOWN = (
     NOT_A_NAME
     | HERE_AND_THERE
     | words(
-        """call text come send meet see pls please k is its it's that's i i'm im my we the can could do what why where who
-        when how wanna gonna bring knock ring"""
+        """call text come send meet see pls please k is its it's that's i i'm im my we the can could do what why where
+        who when how wanna gonna bring knock ring"""
     )
 )
 _PRONOUNS = words("I I'm I’m Im I've I'll You He She We They It The This That And But So What When Where Is Are")

@@ -40,7 +40,7 @@ _PROFILE = re.compile(
 
 def links(text: str) -> Iterator[Found]:
     """Links that lead to a person: profiles, user names, mail, tokens."""
-    if "." in text and ("/" in text or "?" in text or "#" in text):
+    if "." in text and ("/" in text or "=" in text or "#" in text):
         for match in _LINK.finditer(text):
             if _PROFILE.search(match[0]):
                 yield Found(match.start(), match.start() + len(match[0].rstrip(".,;:!?)、。")), "URL", 0.8)

@@ -90,7 +90,7 @@ _ATS = (
     *("(at", "[at", "{at", "<at", "-at-", "*at*", "_at_", "( at", "[ at", "(a)", "[a]", "(ät", "[ät"),
 )
 _DOTS = (
-    *(" dot ", "dot com", "punto", "ponto", "punkt", " point ", "titik", "ドット", "닷", "점", "(dot", "[dot", "{dot"),
+    *(" dot ", "dot com", "punto", "ponto", "punkt", "titik", "ドット", "닷", "점", "(dot", "[dot", "{dot"),
     *(
         "gmail",
         "googlemail",

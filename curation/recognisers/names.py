@@ -98,6 +98,7 @@ _POSSESSIVE = re.compile(r"['’](?:s|ll|d|re|ve|m)$", re.IGNORECASE)
 _BREAK = re.compile(r"[.!?:;\n\"“”*>•(|~…]|[-–—] ?$")
 # "didn't", "sooo", "hahah"
 _NOISE = re.compile(r"n['’]t$|(\w)\1\1|^(?:ha|he|hi|ja|je|hua|wk|kk|lo?l)+[haeijwkl]*$")
+_INFLECTED = re.compile(r"(?:s|ed|ing|ly)$")
 _TOGETHER = frozenset((" ", "  ", ". ", " . ", ".", " ' "))
 _POINTS_BEFORE = {
     **dict.fromkeys(near.PLACES, -8),
@@ -113,6 +114,8 @@ _POINTS_AFTER = {**dict.fromkeys(near.SPEAKS, 8), **dict.fromkeys(near.THINGS, -
 _OWNS = re.compile(r"['’] ?s\b| ['’] s\b")
 _COMMA_BEFORE = re.compile(r", ?$")
 _END_AFTER = re.compile(r" ?(?:$|[.!?\n])")
+_CODE_AFTER = re.compile(r"[-_]?[\d_]")
+_CODE_BEFORE = re.compile(r"[\d_][-_]?$")
 _LINE = re.compile(r"[^\n]+")
 
 
@@ -170,7 +173,8 @@ def read(text: str, english: bool) -> Reading | None:
     german = not english and not near.GERMAN.isdisjoint(lowered)
     rows = table()
     base, rough, unknown = [], [], []
-    for word, low, starting in zip(words, lowered, starts, strict=True):
+    digits = any(map(str.isdigit, text)) or "_" in text
+    for index, (word, low, starting) in enumerate(zip(words, lowered, starts, strict=True)):
         row = rows[low]
         upper = word[0].isupper()
         if row is None and "-" in low:
@@ -180,6 +184,13 @@ def read(text: str, english: bool) -> Reading | None:
             low in near.NEVER
             or (not upper and low in NOT_A_NAME)
             or ((row is None or row.english is ORDINARY) and _NOISE.search(low))
+            or (
+                digits
+                and (
+                    _CODE_AFTER.match(text, spans[index][1])
+                    or _CODE_BEFORE.search(text, max(0, spans[index][0] - 2), spans[index][0])
+                )
+            )
         ):
             odds = NEVER
         elif row is None:
@@ -324,8 +335,9 @@ def _lifted(reading: Reading, scores: Sequence[int]) -> list[int]:
     for index in range(1, len(scores)):
         left, right = index - 1, index
         if max(scores[left], scores[right]) > 5 and _goes_on(reading, index) and upper[left] == upper[right]:
-            takes = rough[right] > (-35 if upper[right] else -25)
-            if scores[left] > 5 and (takes or (unknown[right] and scores[left] > 10)):
+            takes = rough[right] > (-35 if upper[right] else -25) and (upper[right] or not unknown[right])
+            new = unknown[right] and scores[left] > 10 and (upper[right] or not _INFLECTED.search(lowered[right]))
+            if scores[left] > 5 and (takes or new):
                 least = 1 if rough[right] > -10 or unknown[right] else -99
                 lifted[right] = max(lifted[right], scores[right] + 18, least)
             if scores[right] > 5 and reading.base[left] > -15:

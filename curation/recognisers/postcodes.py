@@ -30,6 +30,8 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 
+_SIGNS = ("zip", "post", "cep", "plz", "pin", "cp", "c.p", "código", "kode", "郵便番号", "우편번호")
+
 
 def postcodes(text: str) -> Iterator[Found]:
     """British and Canadian postcodes, others after their word."""
@@ -38,5 +40,6 @@ def postcodes(text: str) -> Iterator[Found]:
     for pattern in (_BRITISH, _CANADIAN):
         for match in pattern.finditer(text):
             yield Found(*match.span(), "STREET_ADDRESS", 0.6)
-    for match in _SAID.finditer(text):
+    lowered = text.lower()
+    for match in _SAID.finditer(text) if any(sign in lowered for sign in _SIGNS) else ():
         yield Found(*match.span("code"), "STREET_ADDRESS", 0.6)
