@@ -115,7 +115,7 @@ def _recall(marked: Sequence[tuple[str, list[tuple[int, int]]]], found: Spans) -
 
 
 def _clock(who: str, texts: Sequence[str], work: Callable[[], list[str]]) -> float:
-    """Texts a second; prints them, with texts a second of processor time, which other work on the machine sways less."""
+    """Texts a second; prints them, also of processor time, which other work on the machine sways less."""
     began, processor = time.perf_counter(), time.process_time()
     done = work()
     seconds, busy = time.perf_counter() - began, time.process_time() - processor
