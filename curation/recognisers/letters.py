@@ -6,13 +6,12 @@ other letters are none of this: Japanese and Korean write without spaces, and ac
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
-_WORD = re.compile(r"[a-z]+")
+_SPACED = {code: " " for code in range(128) if not chr(code).isalpha()}
 
 
 @lru_cache(maxsize=8)
 def ascii_words(text: str) -> frozenset[str]:
-    """Runs of the letters a to z, capitals made small."""
-    return frozenset(_WORD.findall(text.lower()))
+    """Words between anything but the letters a to z, capitals made small."""
+    return frozenset(text.lower().translate(_SPACED).split())

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from curation.found import Found, any_of, words
 from curation.recognisers.letters import ascii_words
 
+_DOTTED = re.compile(r"\.[^\W_]")
 _LINK = re.compile(
     r"(?<![\w@])(?:https?://|www\.)?(?:[\w.-]{1,80}(?::[^\s/@]{1,80})?@)?[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
     r"(?::\d{2,5})?[/?#][^\s<>\"']{0,2000}"
@@ -61,7 +62,7 @@ _BARE = re.compile(
 
 def links(text: str) -> Iterator[Found]:
     """Links that lead to a person: profiles, user names, mail, tokens, pages that somebody calls theirs."""
-    if "." not in text:
+    if not _DOTTED.search(text):
         return
     if "/" in text or "=" in text or "#" in text:
         for match in _LINK.finditer(text):

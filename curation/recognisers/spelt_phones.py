@@ -79,7 +79,8 @@ _UNSPACED = re.compile(
 def spelt_phones(text: str) -> Iterator[Found]:
     """Telephone numbers in words, or in figures that stand apart."""
     if text.isascii():
-        if not has_digit(text) and ascii_words(text).isdisjoint(_VALUES):
+        spoken = _VALUES.keys() & ascii_words(text)
+        if not has_digit(text) and (not spoken or (len(spoken) == 1 and text.lower().count(next(iter(spoken))) < 6)):
             return
     else:
         for match in _UNSPACED.finditer(text):
