@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache, partial
 
 from curation.found import Found
 from curation.recognisers.digits import has_digit
@@ -230,12 +231,13 @@ def addresses(text: str) -> Iterator[Found]:
         yield Found(*match.span(), "STREET_ADDRESS", 0.6)
     told: list[Street] = []
     reach = 0
-    for street in sorted(streets(text)):
+    grown = cache(partial(grown_right, text))
+    for street in sorted(set(streets(text))):
         if street.end <= reach and len(told) > _MOST:
             continue
         start = _grown_left(text, street)
         code = _CODE_LAST.search(text, street.start + 1, street.end) is not None
-        end, firm = grown_right(text, street.end, "code" if code else "")
+        end, firm = grown(street.end, "code" if code else "")
         led = LEAD.search(text, max(0, start - 50), start) is not None
         if led or firm or (street.sure and not (end == street.end and _is_title(text, start, end))):
             told.append(street)

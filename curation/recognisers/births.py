@@ -15,8 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from curation.found import Found, any_of
+from curation.found import Found, any_of, words
 from curation.recognisers.digits import LATIN
+from curation.recognisers.letters import ascii_words
 
 _MONTH = any_of(
     """
@@ -86,12 +87,21 @@ _SIGNS = (
     ),
     *("niver", "sou d", "né", "naiss", "lahir", "ultah", "ulang", "生", "생", "태어", "誕生"),
 )
+_SIGN_WORDS = words(
+    """
+    born birth birthday birthdays bday bdays b birthdate dob geboren geb geburtsdatum geburtstag nacimiento naci
+    nacio nacido nacida cumple nasci nasceu nascida nascido nascimento aniversario niver anniv anniversaire
+    naissance ne nee lahir ultah ultahku ultahnya ulang sou
+    """
+)
 
 
 def births(text: str) -> Iterator[Found]:
     """Dates of birth and birthdays."""
-    lowered = text.lower()
-    if not any(sign in lowered for sign in _SIGNS):
+    if text.isascii():
+        if _SIGN_WORDS.isdisjoint(ascii_words(text)):
+            return
+    elif not any(sign in text.lower() for sign in _SIGNS):
         return
     for lead in _LEAD.finditer(text):
         if not _DAYS.search(text, max(0, lead.start() - 60), lead.end() + 60):

@@ -52,7 +52,7 @@ _PIECE = re.compile(
     rf"|(?P<state>(?:{STATE_CODES}|(?<=[/-] )[a-z]{{2}}|[A-Z]{{2}}|{_EMPTY})(?!\w)\.?)"
     rf"|(?P<town>(?:(?:Col|Fracc|Kel|Kec|Kab|Desa|Kota|St|Ste"
     rf"|Mt)\.?\s)?\(?{CAP}\)?(?:[ ](?:{TOWN_SMALL})?(?![A-Z]{{2}}\b)\(?{CAP}\)?){{0,3}})"
-    rf"|(?P<area>\d{{1,3}}(?=[ \t]{{0,3}}\n))|(?P<small>\(?(?i:{WORD})\)?))",
+    rf"|(?P<area>\d{{1,3}}(?=[ \t]{{0,3}}(?:\n|$)))|(?P<small>\(?(?i:{WORD})\)?))",
 )
 _NAMED_LAST = re.compile(rf"(?:^|\s)(?:(?i:{_COUNTRIES}|{_REGIONS})|{STATE_CODES})\)?$")
 _SEGMENT = re.compile(rf"{WORD}(?: {WORD}){{0,2}}(?=[ \t]*(?:$|[,.\n]))")
@@ -112,6 +112,8 @@ def grown_right(text: str, at: int, before: str = "") -> tuple[int, bool]:
                 told = word not in NOT_A_TOWN  # 75001 paris
             if small > 3:
                 break
+        elif kind == "area":  # 101 on a line of its own, in Iceland
+            told = "\n" in gap and len(piece["area"]) == 3 and _ends(text, at)
         if told:
             sure, small = at, 0 if kind != "small" else 1
         # 75001 Paris, but not 97201 Call

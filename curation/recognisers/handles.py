@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from curation.found import CLAUSE_END, NOT_A_NAME, Found, any_of, words
 from curation.recognisers.digits import LATIN
+from curation.recognisers.letters import ascii_words
 
 _HANDLE = re.compile(rf"(?<![{LATIN}@./＠])[@＠] ?(?<![@＠] )[{LATIN}][{LATIN}.-]{{1,38}}(?<![.-])")
 _DISCORD = re.compile(r"(?<![\w#])[\w.]{2,32}#\d{4,5}(?!\w)")
@@ -60,42 +61,12 @@ _NOT_A_HANDLE = NOT_A_NAME | words(
     "down dead back full cool trash garbage account page profile app story stories post posts"
 )
 # One of these stands wherever a network does.
-_SIGNS = (
-    *(
-        "insta",
-        " ig",
-        "ig:",
-        "snap",
-        "discord",
-        "telegram",
-        " tg",
-        "tik",
-        "twitter",
-        "skype",
-        "kik",
-        "my line",
-        "line:",
-        "line id",
-        " line is",
-    ),
-    *(
-        "wechat",
-        "we chat",
-        "kakao",
-        "whats",
-        "faceb",
-        " fb",
-        "fb:",
-        "signal",
-        "steam",
-        "psn",
-        "xbox",
-        "gamer",
-        "roblox",
-        "reddit",
-    ),
-    *("twitch", "tumblr", "venmo", "cash", "paypal", "handle", " user", "user:", "usern", "usuar", "usuár", "benutz"),
-    *("pseudo", " nick", "nick:", " id ", " id:", "id:", "id is", "bluesky", "linked", "github"),
+_SIGNS = words(
+    """
+    insta instagram ig snap snapchat discord telegram tg tik tiktok twitter skype kik line chat wechat kakao
+    kakaotalk whats whatsapp facebook fb signal steam psn xbox gamer gamertag roblox reddit twitch tumblr venmo
+    cash cashapp paypal handle user username usuario benutzername pseudo nick nickname id bluesky linkedin github
+    """
 )
 
 
@@ -115,9 +86,7 @@ def handles(text: str) -> Iterator[Found]:
         for match in _FRIEND.finditer(text):
             if match[0][0] in "Ss" or _FRIEND_BEFORE.search(text, max(0, match.start() - 50), match.start()):
                 yield Found(*match.span(), "HANDLE", 0.7)
-    lowered = text.lower()
-    first = lowered.startswith(("ig ", "id ", "fb ", "tg ", "user", "nick", "line "))
-    if text.isascii() and not first and not any(sign in lowered for sign in _SIGNS):
+    if text.isascii() and _SIGNS.isdisjoint(ascii_words(text)):
         return
     for network in _SIGN.finditer(text):
         named = _NAMED.match(text, network.end())

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from curation.found import NOT_A_NAME, Found, any_of, words
 from curation.recognisers.digits import LATIN
+from curation.recognisers.letters import ascii_words
 
 _PLAIN = re.compile(rf"(?<![{LATIN}.+-])[{LATIN}.+'-]{{1,64}}[@＠][{LATIN}-]{{1,63}}(?:\.[{LATIN}-]{{1,63}}){{1,5}}")
 _HOSTS = any_of(
@@ -79,44 +80,27 @@ def emails(text: str) -> Iterator[Found]:
 
 def _may_spell(text: str) -> bool:
     """Whether a text without @ can hold an address: a sign for "at", with a provider or a word for "dot"."""
+    if text.isascii():
+        words = ascii_words(text)
+        if _AT_WORDS.isdisjoint(words):
+            return "(a)" in text or "[a]" in text
+        return not _DOT_WORDS.isdisjoint(words) or any(sign in text.lower() for sign in _ATS)
     lowered = text.lower()
     if " at " in lowered or " et " in lowered or "\nat " in lowered:
-        return any(sign in lowered for sign in _DOTS)
+        return any(sign in lowered for sign in (*_DOT_WORDS, *_DOTS, *_ATS))
     return any(sign in lowered for sign in _ATS)
 
 
+_AT_WORDS = words("at et arroba aroba chiocciola arobase arobas snabela snabel malpa klammeraffe")
+_DOT_WORDS = words(
+    """
+    dot punto ponto punkt titik gmail googlemail mail hotmail outlook yahoo ymail icloud proton protonmail gmx aol
+    live msn naver daum hanmail qq uol bol terra rediff rediffmail orange wanadoo laposte yandex ezweb docomo
+    softbank
+    """
+)
+_DOTS = ("ドット", "닷", "점")
 _ATS = (
     *("arroba", "aroba", " ät ", "chiocciola", "arobas", "snabel", "malpa", "klammeraffe", "アット", "골뱅이", "앳"),
     *("(at", "[at", "{at", "<at", "-at-", "*at*", "_at_", "( at", "[ at", "(a)", "[a]", "(ät", "[ät"),
-)
-_DOTS = (
-    *(" dot ", "dot com", "punto", "ponto", "punkt", "titik", "ドット", "닷", "점", "(dot", "[dot", "{dot"),
-    *(
-        "gmail",
-        "googlemail",
-        "g mail",
-        "hotmail",
-        "outlook",
-        "yahoo",
-        "ymail",
-        "icloud",
-        "proton",
-        "gmx",
-        "at aol",
-        "at live",
-    ),
-    *(
-        "at msn",
-        "naver",
-        "at daum",
-        "hanmail",
-        "at qq",
-        "at 163",
-        "at uol",
-        "at bol",
-        "at terra",
-        "rediff",
-        "at orange",
-    ),
-    *("wanadoo", "laposte", "yandex", "ezweb", "docomo", "softbank", "at web", "t-online", *_ATS),
 )

@@ -4,9 +4,9 @@ A number counts by its form: a plus or a bracket in front, a nought in front, or
 spaces, dots, dashes or slashes; or by a word before it ("call", "my number is", "whatsapp", "電話", "nomor hp"), in
 which case seven digits in any form are enough. Extensions belong to it. ITU-T E.164 allows 15 digits.
 
-The library `phonenumbers` was tried as the judge and left out: it refuses what people write ("467 3395" without an
-area code, numbers kept for fiction, one digit too few), which would all stay readable, and accepts any ten digits
-anyway.
+The library `phonenumbers` was measured as the judge and left out: asked for the ten countries of the sample's locales,
+it refuses 8 of the sample's 86 numbers (ranges kept for fiction), which would stay readable, and takes 496 of 500
+random rows of ten digits for valid. It tells no number from another number.
 
 Left alone: dates, times, years from and to, amounts with a currency or a unit, round numbers, numbers with decimals,
 rows of small numbers (scores, lottery). Other finders claim cards, accounts and documents: where both see one, the

@@ -25,7 +25,8 @@ _SAID = re.compile(
     r"(?:\b(?:zip|zip ?code|post ?code|postal code|pin ?code|cep|plz|postleitzahl|code postal|c\.?p\."
     r"|código postal|kode pos)"
     r"|郵便番号|우편번호)(?:\W{1,3}(?:code|is|es|é|est|ist|adalah|my|number|:))*?\W{0,3}(?:は|는|은)?\s?"
-    rf"(?P<code>(?:\d{{3}}[- ]\d{{4}}|\d{{5}}[- ]\d{{3,4}}|\d{{4,7}}|[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}"
+    rf"(?P<code>(?:\d{{3}}[- ]\d{{2}}(?!\d)|\d{{4}} ?[A-Z]{{2}}(?!\w)|\d{{3}}[- ]\d{{4}}|\d{{5}}[- ]\d{{3,4}}"
+    rf"|\d{{4}}-\d{{3}}|\d{{2}}-\d{{3}}|\d{{3,7}}|[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}"
     rf"|[A-Z]\d[A-Z] ?\d[A-Z]\d))(?![{LATIN}])",
     re.IGNORECASE,
 )

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from curation.found import Found, words
+from curation.recognisers.digits import has_digit
+from curation.recognisers.letters import ascii_words
 from curation.recognisers.phones import CALLED
 
 _WORDS = (
@@ -76,11 +78,15 @@ _UNSPACED = re.compile(
 
 def spelt_phones(text: str) -> Iterator[Found]:
     """Telephone numbers in words, or in figures that stand apart."""
-    lowered = text.lower()
-    if not text.isascii():
+    if text.isascii():
+        spoken = _VALUES.keys() & ascii_words(text)
+        if not has_digit(text) and (not spoken or (len(spoken) == 1 and text.lower().count(next(iter(spoken))) < 6)):
+            return
+    else:
         for match in _UNSPACED.finditer(text):
             if match[0][0] in "ゼま零〇○공영" or CALLED.search(text, max(0, match.start() - 40), match.start()):
                 yield Found(match.start(), match.start() + len(match[0].rstrip(" 　、の")), "PHONE_NUMBER", 0.7)
+    lowered = text.lower()
     parts = lowered.replace("-", " ").replace(",", " ").replace(".", " ").split()
     if len(parts) < 4 or len(lowered) != len(text) or sum(map(_ROWABLE.__contains__, parts)) < 4:
         return

@@ -17,6 +17,10 @@ from curation.recognisers.links import links
         ("my site: http://example.org/~jo/cv.", "http://example.org/~jo/cv"),
         ("https://docs.google.com/document/d/1AbC", "https://docs.google.com/document/d/1AbC"),
         ("https://shop.example.com/reset?token=abc123", "https://shop.example.com/reset?token=abc123"),
+        ("My website is https://www.example.org/", "https://www.example.org/"),
+        ("mein blog: jonas-weber.example ok", "jonas-weber.example"),
+        ("Website:\nhttp://example.com.br/\n", "http://example.com.br/"),
+        ("Just posted a photo https://example.org/", "https://example.org/"),
         ("https://www.linkedin.com/in/jo-smith-7", "https://www.linkedin.com/in/jo-smith-7"),
     ],
 )
@@ -33,6 +37,8 @@ def test_found(text: str, personal: str) -> None:
         "https://www.reddit.com/r/cats",
         "and/or, 24/7, what?!",
         "example.com",
+        "my favourite site is great. https://example.org/",
+        "the website https://example.org/ is down",
     ],
 )
 def test_left_alone(text: str) -> None:

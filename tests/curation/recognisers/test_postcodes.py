@@ -17,6 +17,8 @@ from curation.recognisers.postcodes import postcodes
         ("my postcode is ls8 2qx", "ls8 2qx"),
         ("cep 01310-100", "01310-100"),
         ("PLZ: 10115", "10115"),
+        ("ZIP: 394 13", "394 13"),
+        ("zip: 7412 SL", "7412 SL"),
         ("郵便番号は150-0041です", "150-0041"),
         ("우편번호 06236", "06236"),
     ],
