@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -278,6 +279,7 @@ RUBBISH = [
     b'{"id": 1, "text": ["MARKED"]}',
     b'{"id": 1, "text": "\\ud800"}',
     b'{"id": 1, "text": NaN}',
+    b'{"id": 1, "text": "MARKED", "n": 1e999}',
     b'{"id": 1, "text": "MARKED", "id": 2}',
     b'{"id": 1, "messages": [], "response": "MARKED"}',
     b'{"id": 1, "messages": "hi", "response": "MARKED"}',
@@ -331,6 +333,20 @@ def test_files_that_cannot_be_read_are_problems(tmp_path: Path, content: bytes, 
     assert sorted(os.listdir(tmp_path)) == ["in"]  # no half of an output, no draft
 
 
+def test_a_table_that_is_damaged_in_the_middle_is_a_problem_without_noise(tmp_path: Path) -> None:
+    path, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    texts = [f"a good morning to you, number {n}" for n in range(4000)]
+    pl.DataFrame({"id": range(4000), "text": texts}).write_parquet(path, row_group_size=1000)
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 500] = bytes(500)
+    path.write_bytes(raw)
+    command = [sys.executable, "-m", "curation", "language", str(path), "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert re.fullmatch(r".*in\.parquet: damaged after row \d+; write the file again\.\n", done.stderr)
+    assert not out.exists()
+
+
 def test_other_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
     for words, sentence in (
         (["language", tmp_path / "gone.jsonl"], "no such file"),
@@ -346,6 +362,19 @@ def test_other_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
     twice = io.BytesIO()
     pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), twice)
     assert "two columns are called 'text'" in run("language", stdin=twice.getvalue()).err
+
+
+def test_no_option_destroys_the_input(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b'{"id": 1, "text": "a lovely day in the garden with you"}\n')
+    before = path.read_bytes()
+    for words in (["language", path, "--rejects", path], ["quotas", path, "--prices", path]):
+        shell = run(*words)
+        assert shell.code == 2
+        assert "give another path" in shell.err
+        assert path.read_bytes() == before
+    assert run("language", path, "--out", path).code == 0  # in its own place, once it is whole
+    assert json.loads(path.read_bytes())["language"] == "en"
 
 
 def test_empty_input_is_no_rows(tmp_path: Path) -> None:
