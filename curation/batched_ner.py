@@ -170,7 +170,7 @@ class BatchedNer:
             moves = (scores + self._mask[row]).argmax(axis=1)
             kinds = self._kind_of[moves]
             active = step < lengths
-            for index in np.flatnonzero(active & (kinds != "O") & (kinds != "I")):
+            for index in np.flatnonzero(active & (kinds != "O") & (kinds != "I")).tolist():
                 kind = kinds[index]
                 if kind == "B":
                     opened[index], label[index] = step, self._label_of[moves[index]]

@@ -9,6 +9,7 @@ one in a thousand. Signatures settle what bands propose. All in numpy, over many
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +85,7 @@ def _chunks(lengths: npt.NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
     """Ranges of texts with about as many letters."""
     part = np.cumsum(lengths, dtype=np.int64) // CHUNK_LETTERS
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(lengths)]
-    yield from ((begin, end) for begin, end in zip(edges, edges[1:], strict=False) if end > begin)
+    yield from ((begin, end) for begin, end in pairwise(edges) if end > begin)
 
 
 def _shingles(texts: list[str]) -> tuple[Words, Ints]:

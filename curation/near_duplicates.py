@@ -31,12 +31,12 @@ from schemas.recipe import NearDuplicates
 BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest is that of meaning
 CANDIDATE = 0.65  # product of two rows' vectors from which the pair is looked at
 LIKELY = 0.75  # similarity of letters from which words are compared
-CUT = 0.55  # of the longer text at least, where the shorter is its beginning
-BEGINNING = 0.9  # similarity of letters of the shorter text and as much of the longer
+CUT = 0.5  # of the longer text at least, where the shorter is its beginning
+BEGINNING = 0.88  # similarity of letters of the shorter text and as much of the longer
 SLIPS = 0.1  # share of changed words that may still be slips
 LETTERS = 0.92  # similarity of letters from which four times as many may be
-MARGIN = 0.04  # below `similarity`, where only little was added
-CAUTION = 0.3  # cosine that embeddings have to be surer by, for all words changed
+MARGIN = 0.06  # below `similarity`, where only little was added
+CAUTION = 0.25  # cosine that embeddings have to be surer by, for all words changed
 LISTED = 8  # rows that a row is like, kept at once
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
 PROBES = 3
@@ -162,7 +162,7 @@ def _vectors(file: Any, sides: Sequence[Side]) -> np.memmap[Any, Any]:
 
 
 class _Cells(NamedTuple):
-    """`members`: rows by cell, ranked inside; `starts`: where each cell begins; `askers`, `asking`: rows to look for."""
+    """Rows by cell, ranked inside, and where each cell begins: those that live there, and those looked for there."""
 
     members: Ints
     starts: Ints
@@ -209,8 +209,7 @@ def _search(
         lookers = lookers[wanted[lookers]]
         for begin in range(0, len(lookers), QUERIES):
             block = lookers[begin : begin + QUERIES]
-            for edges in _in_cell(sides, vectors, settings, words, block, others, after, full):
-                found.append(edges)
+            found.extend(_in_cell(sides, vectors, settings, words, block, others, after, full))
             read += len(block) + len(others)
             if read > 20 * BLOCK:
                 _let_go(vectors, sides)

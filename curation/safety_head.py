@@ -53,42 +53,6 @@ Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 
 
-class Features(NamedTuple):
-    """Which lexical features texts have. A gram is a word or a pair of neighbouring words.
-
-    Attributes:
-        places: Sparse [texts, distinct grams], 1 where the text has the gram.
-        pieces: Sparse [distinct grams, BUCKETS], the hashed character n-grams of each word; pairs have none.
-        whole: Sparse [distinct grams, BUCKETS], the one bucket of each gram as a whole.
-    """
-
-    places: Any
-    pieces: Any
-    whole: Any
-
-    def scales(self) -> tuple[Floats, Floats]:
-        """1 / sqrt(how many) of each text, for character n-grams and for grams: long texts do not shout louder."""
-        pieces = self.places @ np.asarray(self.pieces.sum(axis=1)).ravel()
-        whole = np.asarray(self.places.sum(axis=1)).ravel()
-        return 1 / np.sqrt(np.maximum(pieces, 1)), 1 / np.sqrt(np.maximum(whole, 1))
-
-    def design(self) -> Any:
-        """The features as a sparse matrix to train on, [texts, BUCKETS]."""
-        import scipy.sparse as sparse
-
-        pieces, whole = self.scales()
-        return sparse.csr_matrix(
-            sparse.diags(pieces) @ self.places @ self.pieces + sparse.diags(whole) @ self.places @ self.whole
-        )
-
-    def hear(self, weights: npt.NDArray[Any]) -> Floats:
-        """What `design() @ weights` comes to, [texts]; in integers, so that the order of adding does not count."""
-        weights = weights.astype(np.float64)
-        places = self.places.astype(np.int64)
-        heard = [places @ np.rint(part @ weights * _UNIT).astype(np.int64) for part in (self.pieces, self.whole)]
-        return sum(whole * scale for whole, scale in zip(heard, self.scales(), strict=True)) / _UNIT
-
-
 def plain(word: str) -> str:
     """A word in lower case without disguise: digits and signs between letters read as letters, no triple letters."""
     word = unicodedata.normalize("NFKC", word).lower()[:LONGEST_WORD]
@@ -119,28 +83,58 @@ def grams(texts: Sequence[str]) -> pl.DataFrame:
     return pl.concat([words, pairs]).unique(maintain_order=True)
 
 
-def features(texts: Sequence[str]) -> Features:
-    """Hash what the texts are worded with; each distinct gram once."""
+def features(texts: Sequence[str]) -> Any:
+    """Which hashed features each text has, and no more: a sparse matrix of ones, [texts, 2 * BUCKETS].
+
+    The first half are character n-grams of words, the second words and pairs. Each distinct word is hashed once.
+    """
     import scipy.sparse as sparse
     from sklearn.feature_extraction import FeatureHasher
 
     found = grams(texts)
     distinct = found["gram"].unique(maintain_order=True)
-    places = found.join(pl.DataFrame({"gram": distinct}).with_row_index("place"), on="gram", maintain_order="left")
-    shape = (len(texts), len(distinct))
-    cells = (places["row"].to_numpy(), places["place"].to_numpy())
+    if not len(distinct):
+        return sparse.csr_matrix((len(texts), 2 * BUCKETS), dtype=np.int64)
+    rows = found.join(pl.DataFrame({"gram": distinct}).with_row_index("place"), on="gram", maintain_order="left")
+    cells = (rows["row"].to_numpy(), rows["place"].to_numpy())
+    places = sparse.csr_matrix((np.ones(rows.height), cells), shape=(len(texts), len(distinct)))
     hasher = FeatureHasher(BUCKETS, input_type="string", alternate_sign=False, dtype=np.float64)
-    empty = sparse.csr_matrix((0, BUCKETS))
-    pieces = hasher.transform(() if " " in gram else _pieces(gram) for gram in distinct) if len(distinct) else empty
-    whole = hasher.transform([f"={gram}"] for gram in distinct) if len(distinct) else empty
-    return Features(sparse.csr_matrix((np.ones(places.height), cells), shape=shape), pieces, whole)
+    pieces = hasher.transform(() if " " in gram else _pieces(gram) for gram in distinct)
+    whole = hasher.transform([gram] for gram in distinct)
+    has = sparse.hstack([places @ pieces, places @ whole], format="csr").astype(np.int64)
+    has.data[:] = 1
+    return has
+
+
+def scales(has: Any) -> tuple[Floats, Floats]:
+    """1 / sqrt(features) of each text, for either half: long texts do not shout louder."""
+    halves = (has[:, :BUCKETS], has[:, BUCKETS:])
+    first, second = (1 / np.sqrt(np.maximum(np.diff(half.indptr), 1)) for half in halves)
+    return first, second
+
+
+def design(texts: Sequence[str]) -> Any:
+    """The features as they are trained on, sparse float64 [texts, 2 * BUCKETS]: either half has length 1."""
+    import scipy.sparse as sparse
+
+    has = features(texts)
+    halves = zip(scales(has), (has[:, :BUCKETS], has[:, BUCKETS:]), strict=True)
+    return sparse.hstack([sparse.diags(scale) @ half for scale, half in halves], format="csr")
+
+
+def hear(texts: Sequence[str], weights: npt.NDArray[Any]) -> Floats:
+    """What `design(texts) @ weights` comes to, [texts]; in integers, so that the order of adding does not count."""
+    has = features(texts)
+    units = np.rint(weights.astype(np.float64) * _UNIT).astype(np.int64)
+    first, second = scales(has)
+    return (first * (has[:, :BUCKETS] @ units[:BUCKETS]) + second * (has[:, BUCKETS:] @ units[BUCKETS:])) / _UNIT
 
 
 class Head(NamedTuple):
     """The weights.
 
     Attributes:
-        buckets: Lexical weight of each bucket, [BUCKETS].
+        buckets: Lexical weight of each bucket, [2 * BUCKETS].
         offset: Of the lexical score, [1].
         vector: Weights of the embedding's dimensions, [labels, d].
         lexical: Weight of the lexical score, [labels].
@@ -174,7 +168,7 @@ class Head(NamedTuple):
         return found
 
     def _hear(self, texts: Sequence[str]) -> Floats:
-        return features(texts).hear(self.buckets) + self.offset
+        return hear(texts, self.buckets) + self.offset
 
 
 def _logistic(logits: Floats) -> Floats:

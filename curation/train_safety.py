@@ -33,7 +33,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.roc import Auc, auc
-from curation.safety_head import CARD, ENCODER, WEIGHTS, Head, Vectors, features
+from curation.safety_head import CARD, ENCODER, WEIGHTS, Head, Vectors, design
 from schemas.problems import Problem
 from schemas.turns import hash_fraction
 
@@ -49,8 +49,8 @@ LONGEST = 300  # characters of a comment: chat is short
 HARMLESS = 45_000  # comments for the lexical score; the offensive ones all count
 EMBEDDED = 8_000  # comments of each class that the head sees
 PER_LINE = 20  # ways to fill one invented line
-OURS = 2.0  # weight of an invented line against a comment
-LEXICAL_C, ABUSE_C, HARMFUL_C = 5.0, 0.1, 4.0
+OURS, OURS_IN_HEAD = 2.0, 5.0  # weight of a line of chat against a comment
+LEXICAL_C, ABUSE_C, HARMFUL_C = 5.0, 0.1, 1.0
 
 Texts = pl.DataFrame
 """`text`, `positive` and `group` (rows of a group stay on one side of a split)."""
@@ -152,13 +152,13 @@ def train(
     weight = np.r_[np.ones(rows.height - own.height), np.full(own.height, OURS)]
     target = rows["positive"].to_numpy()
     say(f"lexical score: {rows.height} texts")
-    design = features(rows["text"].to_list()).design()
+    hashed = design(rows["text"].to_list())
     half = hash_fraction(SEED, "halves", rows["group"]).to_numpy() < 0.5
     heard = np.zeros(rows.height)
     for part in (half, ~half):
-        fitted = _lexical(design[~part], target[~part], weight[~part])
-        heard[part] = fitted.decision_function(design[part])
-    lexical = _lexical(design, target, weight)
+        fitted = _lexical(hashed[~part], target[~part], weight[~part])
+        heard[part] = fitted.decision_function(hashed[part])
+    lexical = _lexical(hashed, target, weight)
 
     number = np.arange(rows.height)
     seen = np.r_[number[: offensive.height][:EMBEDDED], number[offensive.height :][:EMBEDDED], number[-own.height :]]
@@ -166,6 +166,7 @@ def train(
     requests = _join(ours["harmful"], ours["harmless"], ours["banter"], talk, asked)
     say(f"vectors: {len(seen) + requests.height} texts")
     vectors = encode([*rows["text"][seen].to_list(), *requests["text"].to_list()])
+    weight[-own.height :] = OURS_IN_HEAD
     abuse = _logistic(ABUSE_C).fit(np.c_[vectors[: len(seen)], heard[seen]], target[seen], weight[seen])
     harmful = _logistic(HARMFUL_C, "balanced").fit(vectors[len(seen) :], requests["positive"].to_numpy())
     head = Head(

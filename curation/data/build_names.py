@@ -30,6 +30,7 @@ HERE = Path(__file__).parent
 RATE = 0.03
 SURNAME = 1 / 3
 LAZY = 0.075  # lower case for each capital that names get in that text
+PLACE = 1.2  # log-odds that a country's or state's name loses as a person's: fits Georgia and Jordan
 START = 0.03  # share of an ordinary word's uses that have a capital because a sentence begins there
 UNSEEN = 4e-10  # probability of a word that is not among the million commonest
 ORDINARY = 40_000  # commonest words of each language that go in though they name nobody
@@ -51,6 +52,7 @@ def main() -> None:
     en = lexemes("en")
     others = [lexemes("de"), lexemes("es")]
     lorem = common_words()
+    places = place_names()
     words = {word for table in (given, surname) for names in table.values() for word in names}
     for table in (en, *others):
         lowered = sorted((w for w in table if w.islower() and WORD.fullmatch(w)), key=lambda w: (-table[w], w))
@@ -72,6 +74,8 @@ def main() -> None:
         ]
         if word in lorem:
             values[4:] = [min(-2.0, value) for value in values[4:]]
+        if word in places:
+            values = [value - PLACE for value in values]
         if word in FAMOUS.split():
             values = [2.0, 1.0, 0.5, 2.0, 1.0, 0.5]
         first, last = (max(table[where].get(word, 0.0) for where in table) for table in (given, surname))
@@ -188,6 +192,14 @@ def common_words() -> set[str]:
             for word in WORD.findall(text):
                 counts[word] += word.islower()
     return words | {word for word, count in counts.items() if count > 1}
+
+
+def place_names() -> set[str]:
+    """Names of countries, and of states of the United States, Canada and Australia, in one word."""
+    from faker.providers.address import en, en_AU, en_CA, en_US
+
+    names = [*en.Provider.countries, *en_US.Provider.states, *en_CA.Provider.provinces, *en_AU.Provider.states]
+    return {name.lower() for name in names if WORD.fullmatch(name)} | {"korea", "carolina", "dakota", "england"}
 
 
 def strings(value: Any) -> Iterable[str]:

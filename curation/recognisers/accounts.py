@@ -40,7 +40,8 @@ _ACCOUNT = any_of(
     ag[êe]ncia pix cuenta compte rib rekening norek rek nomor\srekening 口座(?:番号)? 계좌(?:번호)? bank"""
 )
 _FILLER = (
-    r"(?:[\W_]{1,4}(?:number|no|nr|num|n[ºo°]|code|is|es|e|é|ist|my|the|in|bei|at|it['’]?s|and|bca|bri|bni|mandiri|nya|saya"
+    r"(?:[\W_]{1,4}(?:number|no|nr|num|n[ºo°]|code|is|es|e|é|ist|my|the|in|bei|at|it['’]?s|and|bca|bri|bni"
+    r"|mandiri|nya|saya"
     r"|は|は、|은|는))"
 )
 _SAID = re.compile(rf"(?<![^\W\d_]){_ACCOUNT}{_FILLER}{{0,5}}[\W_]{{0,4}}(?:は|은|는|が)?\s?$", re.IGNORECASE)
@@ -77,7 +78,7 @@ def accounts(text: str) -> Iterator[Found]:
         if clabe:
             yield Found(clabe.start, clabe.end, "BANK_ACCOUNT", 0.8)
         elif len(run.digits) <= 20 and _said(text, run.start):
-            yield Found(run.start, run.end, "BANK_ACCOUNT", 0.9 if is_routing(run.digits) else 0.75)
+            yield Found(run.start, run.end, "BANK_ACCOUNT", 0.95 if is_routing(run.digits) else 0.9)
 
 
 def mod97_of_word(text: str, start: int) -> bool:

@@ -1,13 +1,13 @@
-"""Personal data that one speaker gives over several messages: "i live at" / "12 long meadow road" / "portland" / "97201".
+"""Personal data that one speaker gives over several messages: "i live at" / "12 long meadow road" / "97201".
 
-Short messages of one speaker that follow each other are read as one text, and what is found there is handed back to the
-messages that it stands in. Kept is what runs over the end of a message, or begins with one whose sign stands in the
-message before ("my number is" / "555 0142"). A telephone number in pieces wants somebody who leads to it, or a plus or
-nought in front and nine digits: answers to a quiz are numbers, too.
+Short messages of one speaker that follow each other are read as one text, and what is found there is handed back to
+the messages that it stands in. Kept is what runs over the end of a message, or begins with one whose sign stands in
+the message before ("my number is" / "555 0142"). A telephone number in pieces wants somebody who leads to it, or a
+plus or nought in front and nine digits: answers to a quiz are numbers, too.
 
-Left alone: messages of more than 80 characters, in which people write whole sentences. Not done: what only the question
-of the other speaker makes personal ("when were you born?" / "3/4/1999"); small towns in small letters that no region or
-postcode follows.
+Left alone: messages of more than 80 characters, in which people write whole sentences. Not done: what only the
+question of the other speaker makes personal ("when were you born?" / "3/4/1999"); small towns in small letters that
+no region or postcode follows.
 """
 
 from __future__ import annotations

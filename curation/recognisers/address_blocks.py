@@ -1,10 +1,11 @@
 """Addresses told by their postcode: "Vila Sofia Alves, 13, Mangabeiras, 15736-819 Albuquerque / SC".
 
-Where a postcode stands with the name of a town, up to five pieces between commas or lines before it belong to it, as long
-as they are made of capitalised names, numbers and the small words that streets have; one of them must hold a number or a word
-for street. So streets count whose names no list of words for street knows. Forms of postcodes: four to six digits before or
-behind a town (most countries), with a dash (Portugal, Poland, Brazil, United States), a space (Czechia, Sweden, Greece), two
-letters (Netherlands), British, Canadian.
+Where a postcode stands with the name of a town, up to five pieces between commas or lines before it belong to it, as
+long as they are made of capitalised names, numbers and the small words that streets have; one of them must hold a
+number or a word for street, or there must be two. So streets count whose names no list of words for street knows.
+Forms of postcodes: four to six digits before or behind a town (most countries), with a dash (Portugal, Poland,
+Brazil, United States), a space (Czechia, Sweden, Greece), two letters (Netherlands), British, Canadian. One that
+could be a year ("Apollo 13, Houston, 1970 Nixon") wants somebody who leads to the address.
 
 Left alone: a postcode and a town alone, which thousands share; see `postcodes` for those that few do.
 """
@@ -20,7 +21,8 @@ from curation.recognisers.growth import TOWN_SMALL, grown_right
 from curation.recognisers.streets import CAP, LEAD, UNIT
 
 _CODE = re.compile(
-    r"(?<![\w.,$€£])(?<!\d-)(?:(?:[A-Z]{1,3}-)?\d{4,6}(?:-\d{3,4}|\s?[A-Z]{2}(?!\w))?|\d{8}|\d{5}-\d{3}|\d{3}\s\d{2}|\d{2}-\d{3}"
+    r"(?<![\w.,$€£])(?<!\d-)(?:(?:[A-Z]{1,3}-)?\d{4,6}(?:-\d{3,4}|\s?[A-Z]{2}(?!\w))?|\d{8}|\d{5}-\d{3}"
+    r"|\d{3}\s\d{2}|\d{2}-\d{3}"
     r"|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d)(?![\w%]|[.,]\d)"
 )
 _SIGN = re.compile(r"(?<![\d.,$€£])(?:\d{4,6}|\d{8})(?![\d%]|[.,]\d)|\d{2,5}[- ]\d{2,4}(?!\d)|[A-Z]\d[A-Z\d]? ?\d[A-Z]")
@@ -29,14 +31,17 @@ _WORDS = any_of(
     rua calle plaza paseo ul\. ulica ulice náměstí ул\. пр\. наб\. пер\. ш\. улица проспект jalan jl\.? gang gg\.?"""
 )
 _TOKEN = (
-    rf"(?:#?\d{{1,5}}(?:[/-]\d{{1,4}})?[A-Za-z]?\.?(?!\w)|{CAP}(?:[-–]{CAP})?|(?:de|du|des|da|do|dos|das|del|della|dei|di|la|le|les|los|las"
-    rf"|el|van|von|der|den|of|the|y|e|and|na|zum|zur|am|an|bei|i|na|u|v|pri|nad|pod)(?= )|d['’]{CAP}|l['’]{CAP}|(?i:{_WORDS})"
+    rf"(?:#?\d{{1,5}}(?:[/-]\d{{1,4}})?[A-Za-z]?\.?(?!\w)|{CAP}(?:[-–]{CAP})?|(?:de|du|des|da|do|dos|das|del"
+    rf"|della|dei|di|la|le|les|los|las"
+    rf"|el|van|von|der|den|of|the|y|e|and|na|zum|zur|am|an|bei|i|na|u|v|pri|nad|pod)(?= )|d['’]{CAP}|l['’]{CAP}"
+    rf"|(?i:{_WORDS})"
     r"|[Ss]/[Nn]|[(#][\w#. ]{1,20}\)?|\d{1,3}ª|(?:г|д|к|кв|стр|корп|п|с|обл|bl|kv|no|nr|č|n[º°])\.?(?!\w))"
 )
 _SEPARATOR = re.compile(r" ?(?:, ?|\n ?| [-–/] )|(?<=[^\W\d_])-(?=\d)")
 _PIECE = re.compile(rf"(?<![\w.])(?:{_TOKEN}|{UNIT})(?: (?:{_TOKEN}|{UNIT})){{0,8}}$")
 _TOWN = re.compile(
-    rf"{CAP}(?:[ -](?:{TOWN_SMALL})?{CAP}){{0,4}}[ –-]{{1,2}}(?!\S)|{CAP}(?: {CAP}){{0,3}} (?!\S)|{CAP}(?: {CAP}){{0,3}}-$"
+    rf"{CAP}(?:[ -](?:{TOWN_SMALL})?{CAP}){{0,4}}[ –-]{{1,2}}(?!\S)|{CAP}(?: {CAP}){{0,3}} (?!\S)"
+    rf"|{CAP}(?: {CAP}){{0,3}}-$"
 )
 _STREET = re.compile(rf"\d|\b(?i:{_WORDS})\s", re.IGNORECASE)
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")

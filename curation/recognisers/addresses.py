@@ -24,15 +24,18 @@ _LEFT = re.compile(
     rf"(?:(?:{UNIT}|{CAP}(?:\s{CAP}){{0,2}}\s(?:House|Cottage|Lodge|Court|Farm|Towers|Mansions?|Hall|Asri|Indah"
     rf"|Permai)),?\s+"
     rf"|(?:Komplek|Perumahan|Perum|Apartemen)\s(?:{CAP}\s){{1,3}}|(?<![\w.])\d{{1,6}},?\s+|{CAP}\s+(?:and|&)\s+"
-    r"|(?i:(?:flat|studio|unit|apt|apartment|suite|house|plot|door|no|nr)\.?\s+)|(?:N|S|E|W|North|South|East|West)\.?\s+){1,3}$"
+    r"|(?i:(?:flat|studio|unit|apt|apartment|suite|house|plot|door|no|nr)\.?\s+)|(?:N|S|E|W|North|South|East"
+    r"|West)\.?\s+){1,3}$"
 )
 # Storgarden 52 Trajanka Forks, before a flat on the next line
 _BEFORE_UNIT = re.compile(
-    rf"(?:(?<![\w.,])\d{{1,6}}\s+)?(?:{CAP}\s+){{1,4}}\d{{1,5}}[A-Za-z]?\.?(?:,?\s+{CAP}){{0,3}}[ \t,]{{0,3}}\n?[ \t,]{{0,3}}$"
+    rf"(?:(?<![\w.,])\d{{1,6}}\s+)?(?:{CAP}\s+){{1,4}}\d{{1,5}}[A-Za-z]?\.?(?:,?\s+{CAP}){{0,3}}"
+    r"[ \t,]{0,3}\n?[ \t,]{0,3}$"
     rf"|(?<![\w.,])\d{{1,6}}[A-Za-z]?\s+(?:{CAP}\s+){{0,3}}{CAP}[ \t,]{{0,3}}\n?[ \t,]{{0,3}}$"
 )
 _ART = re.compile(
-    r"\b(?:movies?|films?|series|tv|shows?|songs?|albums?|books?|novels?|plays?|games?|episodes?|sequels?|watch(?:ed|ing)?|starring"
+    r"\b(?:movies?|films?|series|tv|shows?|songs?|albums?|books?|novels?|plays?|games?|episodes?|sequels?"
+    r"|watch(?:ed|ing)?|starring"
     r"|soundtrack|actors?|directed)\b",
     re.IGNORECASE,
 )
@@ -59,6 +62,7 @@ _SIGNS = (  # one stands in every street or lead that is written small
         " dr",
         "blvd",
         "boulev",
+        " bd",
         "terrace",
     ),
     *(
@@ -201,6 +205,7 @@ _SIGNS = (  # one stands in every street or lead that is written small
         "meet",
     ),
 )
+_MOST = 20  # addresses whose street's name is looked for again: people do not give more
 _LONE = re.compile(rf"(?:{CAP}\s){{1,3}}(?:Street|Road|Avenue|Lane|Boulevard|Drive|Crescent|Terrace)\b")
 _HOUSES = (
     "Cottage,",
@@ -223,18 +228,23 @@ def addresses(text: str) -> Iterator[Found]:
         return
     for match in _HOUSE.finditer(text) if any(house in text for house in _HOUSES) else ():
         yield Found(*match.span(), "STREET_ADDRESS", 0.6)
-    told = []
-    for street in streets(text):
+    told: list[Street] = []
+    reach = 0
+    for street in sorted(streets(text)):
+        if street.end <= reach and len(told) > _MOST:
+            continue
         start = _grown_left(text, street)
         code = _CODE_LAST.search(text, street.start + 1, street.end) is not None
         end, firm = grown_right(text, street.end, "code" if code else "")
         led = LEAD.search(text, max(0, start - 50), start) is not None
         if led or firm or (street.sure and not (end == street.end and _is_title(text, start, end))):
             told.append(street)
+            reach = max(reach, end)
             yield Found(start, end, "STREET_ADDRESS", 0.6)
     for lone in _LONE.finditer(text) if told else ():
         yield Found(*lone.span(), "STREET_ADDRESS", 0.5)
-    for name in {name for street in told for name in _names(text[street.start : street.end])}:
+    names = dict.fromkeys(name for street in told[:_MOST] for name in _names(text[street.start : street.end]))
+    for name in names:
         for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
             yield Found(*match.span(), "STREET_ADDRESS", 0.5)
 

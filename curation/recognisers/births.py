@@ -48,6 +48,7 @@ _DATE = re.compile(
     r"|(?:(?:(?:1[89]|20)?\d\d)년 ?)?\d{1,2}월 ?\d{1,2}일",
     re.IGNORECASE,
 )
+_DAYS = re.compile(rf"\d|{_ORDINAL}", re.IGNORECASE)
 _PACKED = re.compile(
     r"(?<!\w)(?:(?:19|20)?\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]"
     r"|1[0-2])(?:19|20)\d\d)(?!\d)"
@@ -57,7 +58,8 @@ _LEAD = re.compile(
     r"|fecha de nacimiento"
     r"|data de nascimento|date de naissance|tgl lahir|tanggal lahir|nascimento|nacimiento|naissance)|geb(?:oren"
     r"|\.)|nac[ií]d?[oa]?|cumple(?:años)?|nasc(?:i|id[oa]|eu)|anivers[aá]rio|niver|anniv(?:ersaire)?"
-    r"|née?|lahir|ultah|ulang tahun)(?!\w)|(?P<of2>生年月日|생년월일|誕生日|생일)|生まれ|태어난|태어났",
+    r"|née?|lahir|ultah(?:ku|nya)?|ulang tahun(?:ku|nya)?|sou (?:de|do dia))(?!\w)|(?P<of2>生年月日|생년월일"
+    r"|誕生日|생일)|生まれ|태어난|태어났|(?<=일)생(?=[이입일,.]|$)",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
@@ -82,7 +84,7 @@ _SIGNS = (
         "anniv",
         "anivers",
     ),
-    *("niver", "né", "naiss", "lahir", "ultah", "ulang", "生", "생", "태어", "誕生"),
+    *("niver", "sou d", "né", "naiss", "lahir", "ultah", "ulang", "生", "생", "태어", "誕生"),
 )
 
 
@@ -92,6 +94,8 @@ def births(text: str) -> Iterator[Found]:
     if not any(sign in lowered for sign in _SIGNS):
         return
     for lead in _LEAD.finditer(text):
+        if not _DAYS.search(text, max(0, lead.start() - 60), lead.end() + 60):
+            continue
         behind = _DATE.search(text, lead.end(), lead.end() + 60)
         if (lead["of"] or lead["of2"]) and not behind:
             behind = _PACKED.search(text, lead.end(), lead.end() + 30)

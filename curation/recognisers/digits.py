@@ -15,7 +15,7 @@ from typing import NamedTuple
 # Letters of the scripts in which a number's neighbours are part of its word: not \w, for Japanese and Korean go on
 # without a space ("番号は090-1234-5678です").
 LATIN = r"A-Za-z0-9À-ɏ_"
-_SEPARATOR = r"[ \t\u00a0\u3000().\-\u2010-\u2015\u2212\uff0d/]{0,3}"
+_SEPARATOR = r"[ \t\u00a0\u3000().\-\u2010-\u2015\u2212\uff0dー/]{0,3}"
 _RUN = re.compile(
     rf"(?<![{LATIN}.])(?<!\d,)(?:[+(（＋]{{1,3}} ?)?\d(?:{_SEPARATOR}\d){{5,29}}(?:(?= ?(?:x"
     rf"|ext\.?) ?\d)|(?![{LATIN}]|[,.]\d))"

@@ -24,11 +24,11 @@ _PAPER = any_of(
     passport pasaporte passaporte passeport reisepass paspor licen[cs]e licence permis führerschein
     carteira\sde\smotorista cnh licencia ssn social\ssecurity member(?:ship)? policy customer client patient
     student employee badge case claim account\sno order booking reservation reference ref tracking confirmation
-    serial pin\scode rut dni cpf rg nik ktp nif nie sim npwp curp rfc ine personalausweis ausweis(?:nummer)?
-    matr[ií]cula medicare medicaid insurance versicherungsnummer sozialversicherungsnummer steuer(?:nummer|-?id)
-    identity id\scard id\snumber id\sno national\sid aadhaar pan voter nhs plate number\splate kennzeichen placa
-    plaque plat\snomor vin registration permit visa\snumber green\scard パスポート 旅券 免許(?:証)? 保険証 会員
-    マイナンバー 学籍 여권 면허(?:증)? 주민(?:등록)?(?:번호)? 사번 학번 외국인등록
+    serial pin\scode (?:my|atm|card|the)\spin rut dni cpf rg nik ktp nif nie sim npwp curp rfc ine personalausweis
+    ausweis(?:nummer)? matr[ií]cula medicare medicaid insurance versicherungsnummer sozialversicherungsnummer
+    steuer(?:nummer|-?id) identity id\scard id\snumber id\sno national\sid aadhaar pan voter nhs plate
+    number\splate kennzeichen placa plaque plat\snomor vin registration permit visa\snumber green\scard パスポート
+    旅券 免許(?:証)? 保険証 会員 マイナンバー 学籍 여권 면허(?:증)? 주민(?:등록)?(?:번호)? 사번 학번 외국인등록
     """
 )
 _FILLER = (
@@ -41,7 +41,8 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    rf"(?<![{LATIN}@./-])(?=[A-Z-]{{0,8}}\d)[A-Z0-9](?:[ -]?[A-Z0-9]){{3,24}}(?![{LATIN}@])", re.IGNORECASE
+    rf"(?<![{LATIN}@./-])(?=[A-Z-]{{0,8}}\d|(?-i:[A-Z]{{2,3}}) \d)[A-Z0-9](?:[ -]?[A-Z0-9]){{3,24}}(?![{LATIN}@])",
+    re.IGNORECASE,
 )
 _LETTERED = re.compile(rf"(?<![{LATIN}#-])[A-Z]{{1,3}}-?\d{{6,14}}[A-Z]?(?![{LATIN}-])")
 _VIN = re.compile(r"(?<![\w-])[A-HJ-NPR-Z0-9]{17}(?![\w-])", re.IGNORECASE)
@@ -116,7 +117,7 @@ def documents(text: str) -> Iterator[Found]:
     for match in _CODE.finditer(text):
         code = _without_words(match[0])
         if sum(c.isdigit() for c in code) > 2 and _is_led(text, match.start()):
-            yield Found(match.start(), match.start() + len(code), "ID_NUMBER", 0.6)
+            yield Found(match.start(), match.start() + len(code), "ID_NUMBER", 0.88)
 
 
 def _is_led(text: str, start: int) -> bool:

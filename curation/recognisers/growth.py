@@ -1,7 +1,7 @@
 """What may follow a street in an address: flats, towns, regions, countries and postcodes, in any order people use.
 
-Countries are those that chat of the sample's locales names most, regions those of the United States, Canada and Australia, which
-addresses there are hardly ever without. Elsewhere a town in capitals and a postcode do.
+Countries are those that chat of the sample's locales names most, regions those of the United States, Canada and
+Australia, which addresses there are hardly ever without. Elsewhere a capitalised town and a postcode do.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 
 from curation.found import NOT_A_NAME, any_of, words
-from curation.recognisers.streets import CAP, SMALL, STATE_CODES, UNIT, WORD
+from curation.recognisers.streets import CAP, HERE_AND_THERE, SMALL, STATE_CODES, UNIT, WORD
 
 # Ústí nad Labem, Stratford upon Avon, Châlons sur Marne
 TOWN_SMALL = rf"(?:{SMALL}|(?:nad|pod|u|v|pri|ob|sur|sous|lès|en|upon|on|im|in|under|aan|op|degli|a)\s)"
 _GAP = r"[ \t>?,;\\]{0,8}(?:\n[ \t>?,]{0,8}){0,2}"
 _POSTCODE = (
-    r"(?:(?<![\w-])(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?(?:\s[A-Z]{2}(?!\w))?|\b[A-Z]{1,2}\d[A-Z\d]?(?: ?\d[A-Z]{2})?|\b(?i:[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2})"
+    r"(?:(?<![\w-])(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?(?:\s[A-Z]{2}(?!\w))?"
+    r"|\b[A-Z]{1,2}\d[A-Z\d]?(?: ?\d[A-Z]{2})?|\b(?i:[a-z]{1,2}\d[a-z\d]?(?: ?\d[a-z]{2})?)"
     r"|\b\d{3} \d{2}|\b[A-Z]\d[A-Z] ?\d[A-Z]\d|\b\d{3}-\d{4}|\b\d{2}-\d{3})(?![\w%:]|[.,]\d)"
 )
 _REGIONS = any_of(
@@ -54,9 +55,15 @@ _PIECE = re.compile(
     rf"|(?P<area>\d{{1,3}}(?=[ \t]{{0,3}}\n))|(?P<small>\(?(?i:{WORD})\)?))",
 )
 _NAMED_LAST = re.compile(rf"(?:^|\s)(?:(?i:{_COUNTRIES}|{_REGIONS})|{STATE_CODES})\)?$")
+_SEGMENT = re.compile(rf"{WORD}(?: {WORD}){{0,2}}(?=[ \t]*(?:$|[,.\n]))")
 _ENDS = re.compile(r"[ \t]*(?:$|[\n.!?,;)])")
-NOT_A_TOWN = NOT_A_NAME | words(
-    "call text come send meet see pls please k is its it's that's i i'm im my we the can could do what why"
+NOT_A_TOWN = (
+    NOT_A_NAME
+    | HERE_AND_THERE
+    | words(
+        """call text come send meet see pls please k is its it's that's i i'm im my we the can could do what why where who
+        when how wanna gonna bring knock ring"""
+    )
 )
 _PRONOUNS = words("I I'm I’m Im I've I'll You He She We They It The This That And But So What When Where Is Are")
 
@@ -95,7 +102,14 @@ def grown_right(text: str, at: int, before: str = "") -> tuple[int, bool]:
             firm = firm or named
         elif kind == "small":
             small += piece["small"].lower() not in ("in", "near")
-            told = small == 1 and before == "code" and piece["small"].lower() not in NOT_A_TOWN  # 75001 paris
+            word = piece["small"].lower()
+            segment = _SEGMENT.match(text, piece.start("small")) if "," in gap else None
+            if segment and NOT_A_TOWN.isdisjoint(segment[0].lower().split()):
+                told, at = True, segment.end()  # 12 oak st, springfield
+            elif before in ("small", "town") and _ends(text, at):
+                told = re.fullmatch(STATE_CODES, word.upper()) is not None  # springfield il
+            elif small == 1 and before == "code":
+                told = word not in NOT_A_TOWN  # 75001 paris
             if small > 3:
                 break
         if told:

@@ -39,7 +39,7 @@ _MINE = any_of(
 _SIGN = re.compile(rf"(?<![{LATIN}]){_NETWORK}(?![A-Za-z])", re.IGNORECASE)
 _MINE_BEFORE = re.compile(rf"(?<![{LATIN}])(?P<mine>{_MINE})\s{{1,2}}$", re.IGNORECASE)
 _NAMED = re.compile(
-    r"(?:\s(?:id|name|handle|user(?:name)?|account|tag|ku|aku|gue|gw|saya)\b)?"
+    r"(?:\s(?:id|name|handle|user(?:name)?|account|tag|(?P<mine>ku|aku|gue|gw|saya))\b)?"
     r"\s{0,2}(?P<link>[:：=]|->|→|[-–—](?= )|['’]s\b|\b(?:is|es|ist|é|est|è|adalah|as)\b|は|が|은|는|이|가"
     r"|(?<=[\s]))\s{0,2}"
     r"(?P<handle>[A-Za-z0-9_][A-Za-z0-9_.-]{2,29})(?![A-Za-z])",
@@ -85,9 +85,9 @@ def handles(text: str) -> Iterator[Found]:
             if match[0][0] in "Ss" or _FRIEND_BEFORE.search(text, max(0, match.start() - 50), match.start()):
                 yield Found(*match.span(), "HANDLE", 0.7)
     lowered = text.lower()
-    if text.isascii() and not any(sign in lowered for sign in _SIGNS):
-        if not lowered.startswith(("ig ", "id ", "fb ", "tg ", "user", "nick", "line ")):
-            return
+    first = lowered.startswith(("ig ", "id ", "fb ", "tg ", "user", "nick", "line "))
+    if text.isascii() and not first and not any(sign in lowered for sign in _SIGNS):
+        return
     for network in _SIGN.finditer(text):
         named = _NAMED.match(text, network.end())
         handle = named["handle"].rstrip(".-") if named else ""
@@ -114,7 +114,8 @@ def _is_free(word: str) -> bool:
 
 def _leads(text: str, network: re.Match[str], named: re.Match[str], handle: str) -> bool:
     """Whether what stands before a word says that the word is an account."""
-    mine = _MINE_BEFORE.search(text, max(0, network.start() - 30), network.start()) is not None
+    before = _MINE_BEFORE.search(text, max(0, network.start() - 30), network.start())
+    mine = before is not None or named["mine"] is not None
     link = named["link"].lower()
     ends = CLAUSE_END.match(text, named.start("handle") + len(handle)) is not None
     if is_marked(handle) or ("." in handle and not handle.endswith((".com", ".net", ".org"))):

@@ -71,6 +71,8 @@ def emails(text: str) -> Iterator[Found]:
             continue
         # "I buy it at shop.com" is no address: a bare "at" needs a spelt dot or a mail provider.
         bare_at, bare_dot = match["at"].lower() in ("at", "et"), (match["dot"] or ".").lower() in (".", "point")
+        if match["host"].lower() in NOT_A_NAME:
+            continue
         if match["name"].lower() not in _NOT_A_MAILBOX and (match["known"] or not (bare_at and bare_dot)):
             yield Found(*match.span(), "EMAIL_ADDRESS", 0.8)
 

@@ -81,6 +81,7 @@ THINGS = words(
     arena center centre river lake mountain island islands beach valley bay cup bowl league award awards prize
     foundation institute church cathedral bridge station square festival restaurant cafe bar store shop brand
     phone car truck championship tournament conference act law theory effect syndrome disease
+    tech tank engine united fc
     straße platz weg calle avenida rua praia cidade rue boulevard ville jalan kota"""
 )
 PARTICLES = words("de da do dos das del della di la le van von der den ten ter bin binti ibn al el mac mc st y e")

@@ -58,7 +58,7 @@ class Row(NamedTuple):
 
 ORDINARY = Odds(-30, -60, -60)
 PROPER = Odds(-10, -20, -35)  # nearly always with a capital: the name of something
-UNKNOWN = Odds(0, -3, -25)
+UNKNOWN = Odds(0, -6, -25)
 UNKNOWN_OTHER = Odds(-8, -14, -28)  # the table knows fewer words of other languages
 NEVER = Odds(-60, -60, -60)
 HOPELESS = -45  # nothing around a word makes up for less
@@ -101,6 +101,8 @@ _NOISE = re.compile(r"n['’]t$|(\w)\1\1|^(?:ha|he|hi|ja|je|hua|wk|kk|lo?l)+[hae
 _TOGETHER = frozenset((" ", "  ", ". ", " . ", ".", " ' "))
 _POINTS_BEFORE = {
     **dict.fromkeys(near.PLACES, -8),
+    "of": -6,
+    **dict.fromkeys(("mount", "mt"), -30),
     **dict.fromkeys(near.DETERMINERS, -20),
     **dict.fromkeys(near.LINKS, 5),
     **dict.fromkeys(near.ADDRESSED | near.GREETINGS, 15),
@@ -195,10 +197,10 @@ def read(text: str, english: bool) -> Reading | None:
                 value = odds.any_case - 3
             else:  # a phone puts a capital at the start by itself, and often on names, too
                 value = (odds.any_case + odds.lower) // 2
-        elif starting:
+        elif starting and not (row is None and word.isupper()):
             value = min(odds.any_case, odds.capital) + (8 if english else 0)
         elif word.isupper():
-            value = odds.any_case - 10
+            value = odds.any_case - (10 if row else 20)
         else:
             value = odds.any_case if german else odds.capital
         value = min(value, 25)

@@ -33,8 +33,8 @@ _PHONE = any_of(
     phone mobile mob cell(?:phone)? fax office desk call(?:ed|ing)? text(?:ed|ing)? ring reach whats\s?app wassup
     sms tel number num no contact handy handynummer telefon tel[eé]fono telefone fone celular cel n[uú]mero numero
     nomor nomer hp wa telp telpon nmr rufnummer nummer numéro portable appelle ligue liga zap llama llámame marca
-    ruf melde dial landline pager hotline 電話(?:番号)? 携帯(?:番号)? 番号 ケータイ 전화(?:번호)? 번호 연락(?:처)?
-    핸드폰 폰
+    ruf melde dial landline pager hotline my\s\# tel\# 電話(?:番号)? 携帯(?:番号)? 番号 ケータイ 전화(?:번호)?
+    번호 연락(?:처)? 핸드폰 폰
     """
 )
 CALLED = re.compile(
@@ -105,6 +105,8 @@ def is_not_a_number(text: str, run: Run) -> bool:
     if _AMOUNT_BEFORE.search(text, max(0, run.start - 20), run.start):
         return True
     groups = run.groups
+    if len(groups) == 2 and "." in run.shown and (len(groups[0]) < 3 or len(groups[1]) > 4):
+        return True  # 3.14159265
     # 10 000 000, 1.234.567
     thousands = len(groups) > 1 and {len(group) for group in groups[1:]} == {3} and len(groups[0]) < 4
     return run.digits.endswith("00000") or (thousands and (run.digits.endswith("000") or _one_dot(run.shown)))

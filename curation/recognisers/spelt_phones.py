@@ -1,7 +1,7 @@
 """Telephone numbers that are spelt or spaced out: "oh one seven one", "five 5 five", "null eins sieben", "0 1 7 1".
 
-Number words of the sample's languages (and Hindi as it is typed in Latin letters) are read as digits: "double seven" is
-two, "twenty three" and "trente-quatre" two each. A row of at least seven digits' worth is a number, or six where
+Number words of the sample's languages (and Hindi as it is typed in Latin letters) are read as digits: "double seven"
+is two, "twenty three" and "trente-quatre" two each. A row of at least seven digits' worth is a number, or six where
 somebody leads to it ("call", "my number is"); a row of single figures between spaces needs nine without a lead.
 Counting is none: steps that are nearly all alike (one two three, ten twenty thirty, five five five), and noughts and
 ones alone (binary). Japanese and Korean write without spaces (〇九〇, ゼロ, 공일공); those rows want to begin with a
@@ -64,7 +64,7 @@ _VALUES |= {  # vierunddreißig
 _TIMES = {"double": 1, "triple": 2, "doble": 1, "triplo": 2, "duplo": 1, "doppel": 1, "dobel": 1, "hundred": 2}
 _JOINTS = words("y e et und and dash hyphen then")
 _FIGURES = frozenset("0123456789")
-_ROWABLE = _FIGURES.union(_VALUES, _TIMES)
+_ROWABLE = _FIGURES.union(_VALUES, _TIMES, (f"{pair:02d}" for pair in range(100)))
 _TOKEN = re.compile(r"[^\W\d_]{1,20}|\d{1,5}")
 _GAP = re.compile(r"[\s,.\-–—/…+()]{1,5}")
 _UNSPACED = re.compile(

@@ -32,8 +32,8 @@ LOOSE = any_of(  # ordinary English words too: only with a capital, or after a l
 )
 _RARE = any_of(  # streets end in these, too, but so do the names of all kinds of things
     """Hills? Slip Bend Loop Run Walk Wharf Quay Rise View Green End Drove Yard Point Ridge Crossing Landing Route Path
-    Bridge Village Valley Springs Station Mills? Meadows? Islands? Harbor Harbour Junction Creek Forest Crest Common Vale
-    Chase Croft Mount Lea Gate Flats Dale Forks Manor Orchard Field Fields Glen Knoll Hollow Shores? Spur Terrace Trace"""
+    Bridge Village Valley Springs Station Mills? Meadows? Islands? Harbor Harbour Junction Creek Forest Crest Common
+    Vale Chase Croft Mount Lea Gate Flats Dale Forks Manor Orchard Field Fields Glen Knoll Hollow Shores? Spur Trace"""
 )
 _SIDE = r"(?:North|South|East|West|N\.?[EW]?\.?|S\.?[EW]?\.?|E\.?|W\.?)"
 _FRENCH = any_of(
@@ -41,17 +41,22 @@ _FRENCH = any_of(
     faubourg esplanade ruelle voie sente venelle rond-point traverse lotissement"""
 )
 _ROMANCE = any_of(
-    r"""[Cc]allej[oó]n [Aa]ndador [Pp]rivada [Cc]errada [Pp]rolongaci[oó]n [Cc]alzada [Cc]alle [Cc]/ [Aa]venida AVENIDA
-    CALLE RUA VIA [Aa]vda\.? [Aa]v\. [Pp]aseo [Pp]laza [Cc]arrera [Rr][uú]a [Rr]\. [Tt]ravessa [Pp]raça [Aa]lameda
-    [Ee]strada [Rr]odovia [Ll]adeira [Bb]eco [Vv]iela [Vv]ia [Vv]iale [Vv]icolo [Cc]orso [Pp]iazza [Ll]argo [Ss]trada
-    [Rr]ue Avenue [Bb]lvd\. [Bb]oulevard [Cc]ircuito [Rr]etorno [Cc]amino [Rr]onda [Cc]ircunvalación [Dd]iagonal [Ee]je\svial [Cc]ontinuación [Aa]mpliación [Vv]iaducto [Pp]eatonal
-    [Cc]orredor [Pp]erif[ée]rico [Tt]raves[ií]a [Pp]asaje [Rr]úa"""
+    r"""
+    [Cc]allej[oó]n [Aa]ndador [Pp]rivada [Cc]errada [Pp]rolongaci[oó]n [Cc]alzada [Cc]alle [Cc]/ [Aa]venida
+    AVENIDA CALLE RUA VIA [Aa]vda\.? [Aa]v\. [Pp]aseo [Pp]laza [Cc]arrera [Rr][uú]a [Rr]\. [Tt]ravessa [Pp]raça
+    [Aa]lameda [Ee]strada [Rr]odovia [Ll]adeira [Bb]eco [Vv]iela [Vv]ia [Vv]iale [Vv]icolo [Cc]orso [Pp]iazza
+    [Ll]argo [Ss]trada [Rr]ue Avenue [Bb]lvd\. [Bb]oulevard [Cc]ircuito [Rr]etorno [Cc]amino [Rr]onda
+    [Cc]ircunvalación [Dd]iagonal [Ee]je\svial [Cc]ontinuación [Aa]mpliación [Vv]iaducto [Pp]eatonal [Cc]orredor
+    [Pp]erif[ée]rico [Tt]raves[ií]a [Pp]asaje [Rr]úa
+    """
 )
 _STEM = any_of(
-    r"""stra(?:ß|ss)e str\. gasse weg platz allee damm ufer chaussee brücke steig straat laan plein gracht dijk kade singel
-    steeg gatan vägen veien vegen vej gade gata gate katu tie kuja polku stræde torv vænget vangur vegur braut väg
-    terrasse allé backen gränd stigen stræti götu hlíð allén vænge strønd kaari raitti utca utcza útja körút sokak
-    sokağı caddesi"""
+    r"""
+    stra(?:ß|ss)e str\. gasse weg platz allee damm ufer chaussee brücke steig straat laan plein gracht dijk kade
+    singel steeg gatan vägen veien vegen vej gade gata gate katu tie kuja polku stræde torv vænget vangur vegur
+    braut väg terrasse allé backen gränd stigen stræti götu hlíð allén vænge strønd kaari raitti utca utcza útja
+    körút sokak sokağı caddesi
+    """
 )
 _SOFT_STEM = any_of("ring berg hof markt bogen graben stieg stiege bakke rinne winkel grund garten kamp")
 _APART = any_of(
@@ -60,12 +65,15 @@ _APART = any_of(
     tee puiestee maantee gatve iela prospekts"""
 )
 _NOT_A_STREET = any_of(  # German: prepositions lead to these as well
-    r"""Januar Februar März April Mai Ju[nl]i August September Oktober November Dezember Jahr \w{1,20}tag\b Uhr Raum Zimmer
-    Kapitel Seite Klasse Level Stock Gruppe Staffel Folge Runde Halle Gleis Alter Schnitt Top Platz Spiel Teil Band
+    r"""Januar Februar März April Mai Ju[nl]i August September Oktober November Dezember Jahr \w{1,20}tag\b Uhr Raum
+    Zimmer Kapitel Seite Klasse Level Stock Gruppe Staffel Folge Runde Halle Gleis Alter Schnitt Top Platz Spiel Teil
+    Band
     Durchschnitt Wert Preis Test Fall Jahrhundert Sommer Winter Herbst Frühling Semester Monat Woche"""
 )
 _BEFORE = any_of(  # words for street that stand before the name
-    r"""\bul\. \bulica \bulitsa \baleja \bal\. \bplac \bpl\. \bJl\.? \bJalan \bJln\.? \bGg\. \bул\. \bулица \bпр\. \bпроспект \bпер\.
+    r"""\bul\. \bulica \bulitsa \baleja \bal\. \bplac \bpl\. \bJl\.? \bJalan \bJln\.? \bGg\. \bул\. \bулица \bпр\.
+    \bпроспект
+    \bпер\.
     \bпереулок \bnáměstí \bnám\. \btřída \bLorong \bΟδός \bΛεωφόρος \bBulevar"""
 )
 _BEFORE_NAMES = any_of(r"\bGang \bStrada \bStr\. \bLrg\. \bUl \bOdos \bLeoforos \bCesta \bUlica")
@@ -77,11 +85,13 @@ STATE_CODES = any_of(
     """
 )
 HERE_AND_THERE = words(
-    """the a an my your his her their our this that on in at of down up and or to for with from is are was were one two
-    people cars houses blocks block miles minutes hours days day times time years year months weeks more left right dogs
-    cats kids lane way street busy different lanes mile minute hour am pm o'clock percent dollars bucks euros pounds
-    feet meters steps games points films movies books songs episodes seasons guys girls boys men women other big small
-    same good bad great nice whole separate major lost little"""
+    """
+    the a an my your his her their our this that on in at of down up and or to for with from is are was were one
+    two people cars houses blocks block miles minutes hours days day times time years year months weeks more left
+    right dogs cats kids lane way street busy different lanes mile minute hour am pm o'clock percent dollars bucks
+    euros pounds feet meters steps games points films movies books songs episodes seasons guys girls boys men
+    women other big small same good bad great nice whole separate major lost little
+    """
 )
 UNIT = (
     r"(?:\b(?i:Apt|Apartment|Appt|Suite|Ste|Unit|Flat|Floor|Room|Rm|Bldg|Building|Depto|Dpto|Departamento|Int"
@@ -92,7 +102,7 @@ UNIT = (
     r"|[A-Z]\d{0,4})(?!\w)"
     r"(?:/(?:RW)?[ .]?\d{1,3})?|#[ \t]?\d{1,5}[A-Za-z]?(?!\w)|\b(?i:fundos|hinterhaus|ground floor|1st floor"
     r"|2nd floor|upstairs"
-    r"|basement)\b|\b\d{1,2}(?:er|[eè]me|e|\.|º|st|nd|rd|th)[ \t](?:étage|OG|Stock|andar|piso|floor)\b)"
+    r"|basement)\b|\b\d{1,2}(?:er|[eè]me|e|\.|º|st|nd|rd|th)[ \t](?i:étage|OG|Stock|andar|piso|floor)\b)"
 )
 _WHERE = any_of(
     r"""
@@ -102,10 +112,11 @@ _WHERE = any_of(
     address(?:es)?(?:\s(?:is|are|now|to|from))? home\sis house\sis (?:i['’]?m|we['’]?re)(?:\s(?:now|home))?\sat
     (?:come|came|drive|go)\s(?:over\s)?to
     (?:deliver|send|sent|ship|mail|return|post|bring|forward)(?:ed)?\s(?:(?:it|them|that|this|mine)\s)?to
-    pick\sme\sup\s(?:at|from) drops?\s(?:me|you|us)\soff\sat enter\son corner\sof mor[oa]\s(?:na|no|em)
-    viv[oe]\s(?:en|em|na) endereço(?:\sé)? dirección(?:\ses)? domicilio j['’]?\s?habite(?:\sau|\sà)? habite\sau
-    adresse(?:\s(?:ist|est|c['’]est))? wohn(?:e|t|en|haft)(?:\s(?:in|am|im|an))?(?:\sder)? tinggal\s(?:sendirian\s)?di
-    rumah(?:ku|nya)?\sdi alamat(?:ku|nya)?(?:\sdi)? kirim\ske
+    pick\sme\sup\s(?:at|from) drop(?:s|ped)?\s(?:(?:it|them|me|you|us)\s)?(?:off\s)?at enter\son corner\sof
+    mor[oa]\s(?:na|no|em) viv[oe]\s(?:en|em|na) endereço(?:\sé)? dirección(?:\ses)? domicilio
+    j['’]?\s?habite(?:\sau|\sà)? habite\sau adresse(?:\s(?:ist|est|c['’]est))?
+    wohn(?:e|t|en|haft)(?:\s(?:in|am|im|an))?(?:\sder)? tinggal\s(?:sendirian\s)?di rumah(?:ku|nya)?\sdi
+    alamat(?:ku|nya)?(?:\sdi)? kirim\ske
     """
 )
 LEAD = re.compile(rf"(?<![^\W\d_]){_WHERE}[\s:,-]{{1,3}}$", re.IGNORECASE)
@@ -155,7 +166,7 @@ _NUMBER_FIRST = [
     ),
     (
         re.compile(
-            rf"(?<![\w.,/])\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}",
+            rf"(?<![\w.,/])\d{{1,6}}(?:[/-]\d{{1,4}})?(?:\s?[a-z](?![\w']))?,?\s+(?P<words>(?:{WORD}\s+){{1,3}}){_FIRM}(?!\w){_NOT_A_ROAD}",
             _I,
         ),
         True,
@@ -174,7 +185,8 @@ _NUMBER_FIRST = [
     # 36 bis rue de la Paix
     (
         re.compile(
-            rf"(?<![\w.])\d{{1,6}}(?:\s?(?:bis|ter|quater))?,?\s+{_FRENCH}\s+(?:{SMALL}){{0,3}}{WORD}(?:[ -]{CAP}){{0,3}}"
+            rf"(?<![\w.])\d{{1,6}}(?:\s?(?:bis|ter"
+            rf"|quater))?,?\s+{_FRENCH}\s+(?:{SMALL}){{0,3}}{WORD}(?:[ -]{CAP}){{0,3}}"
             rf"(?:\s+{NUMBER})?",
             _I,
         ),
@@ -195,7 +207,6 @@ _NUMBER_FIRST = [
         re.compile(
             rf"(?<![\w.$/-])(?:\#\s?)?\d{{1,5}}(?:[/-]\d{{1,4}})?[A-Za-z]?,\s+\d{{1,3}}(?:st|nd|rd"
             rf"|th)\s+{CAP}(?:\s{CAP}){{0,3}}",
-            _I,
         ),
         True,
     ),
@@ -208,19 +219,28 @@ _NUMBER_FIRST = [
         True,
     ),
 ]
-# Patterns that begin at a name, each with signs of which one stands, in small letters, wherever it matches (_ is a space).
+# Patterns that begin at a name, each with signs of which one stands, in small letters, where it matches.
 _NAME_FIRST = [
     # Calle Mayor 5; Rua Augusta, 1200; Via Roma 131; Calle 48 No. 317 x 21 y 23
     _named(
-        "calle andador privada cerrada prolonga calzada c/ av via paseo plaza carrera rua rúa r. travessa praça alameda estrada rodovia ladeira beco viela piazza corso vicolo largo strada rue blvd boulevard circuito retorno camino ronda circunval diagonal eje continua amplia viaducto peatonal corredor perif pasaje callej",
+        (
+            "calle andador privada cerrada prolonga calzada c/ av via paseo plaza carrera rua rúa r. travessa praça "
+            "alameda estrada rodovia ladeira beco viela piazza corso vicolo largo strada rue blvd boulevard circuito "
+            "retorno camino ronda circunval diagonal eje continua amplia viaducto peatonal corredor perif pasaje "
+            "callej"
+        ),
         rf"\b{_ROMANCE}\s+(?:{SMALL}){{0,2}}{CAP}(?:\s+(?:{SMALL}){{0,2}}{CAP}){{0,4}},?\s*"
         rf"(?:[Nn][º°o.]{{1,2}}\s*)?{NUMBER}(?:\s\d{{1,4}}\b)?",
     ),
     _named(
-        "calle rua rúa av viale piazza paseo travessa alameda calzada privada retorno cerrada circuito blvd pasaje prolonga estrada ladeira pra rodovia jalan jln jl gg",
-        r"\b(?:calle|rua|rúa|avenida|av|viale|piazza|paseo|travessa|alameda|calzada|privada|callej[oó]n|retorno|cerrada|circuito|blvd"
+        (
+            "calle rua rúa av viale piazza paseo travessa alameda calzada privada retorno cerrada circuito blvd "
+            "pasaje prolonga estrada ladeira pra rodovia jalan jln jl gg"
+        ),
+        r"\b(?:calle|rua|rúa|avenida|av|viale|piazza|paseo|travessa|alameda|calzada|privada|callej[oó]n|retorno"
+        r"|cerrada|circuito|blvd"
         r"|pasaje|prolongaci[oó]n|estrada|ladeira|pra[çc]a|rodovia|jalan|jln|jl|gg)\.?\s+"
-        rf"(?:{WORD}\s+){{0,3}}{WORD},?\s+(?:n[º°o.]{{1,2}}\s*)?\d{{1,5}}\b",
+        rf"(?:\d{{1,2}}\s)?(?:{WORD}\s+){{0,3}}{WORD},?\s+(?:n[º°o.]{{1,2}}\s*|#\s?)?\d{{1,5}}\b",
         _I,
     ),
     _named(
@@ -231,11 +251,21 @@ _NAME_FIRST = [
     ),
     # Hauptstraße 5a; Prinsengracht 263; Pastor-Thoden-Straße 36a; Am alten Güterbahnhof 7b
     _named(
-        "stra str. gasse weg platz allee damm ufer chaussee brücke steig laan plein gracht dijk kade singel steeg gatan väg vei veg vej gade gata gate katu tie kuja polku stræde torv væng vang braut terrasse allé backen gränd stigen götu hlíð strønd kaari raitti ut sokak sokağı caddesi",
+        (
+            "stra str. gasse weg platz allee damm ufer chaussee brücke steig laan plein gracht dijk kade singel steeg "
+            "gatan väg vei veg vej gade gata gate katu tie kuja polku stræde torv væng vang braut terrasse allé "
+            "backen gränd stigen götu hlíð strønd kaari raitti ut sokak sokağı caddesi"
+        ),
         rf"(?:{CAP}[ -]){{0,2}}\b[^\W\d_][\w\-]{{2,30}}(?i:{_STEM})\s+{NUMBER}",
     ),
     _named(
-        "stra str. gasse weg platz allee damm ufer chaussee brücke steig laan plein gracht dijk kade singel steeg gatan väg vei veg vej gade gata gate katu tie kuja polku stræde torv væng vang braut terrasse allé backen gränd stigen götu hlíð strønd kaari raitti ut sokak sokağı caddesi kapu u. út tér tere krt. rkp. rakpart fasor sétány köz sor sok. sk. caddesi cad. cd. ulic cesta trg nám třída tee puiestee maantee gatve iela prospekt ring",
+        (
+            "stra str. gasse weg platz allee damm ufer chaussee brücke steig laan plein gracht dijk kade singel steeg "
+            "gatan väg vei veg vej gade gata gate katu tie kuja polku stræde torv væng vang braut terrasse allé "
+            "backen gränd stigen götu hlíð strønd kaari raitti ut sokak sokağı caddesi kapu u. út tér tere krt. rkp. "
+            "rakpart fasor sétány köz sor sok. sk. caddesi cad. cd. ulic cesta trg nám třída tee puiestee maantee "
+            "gatve iela prospekt ring"
+        ),
         rf"(?:{CAP}[ -]){{1,3}}(?i:{_STEM}|{_APART})\s+{NUMBER}",
     ),
     _perhaps_named(
@@ -245,7 +275,8 @@ _NAME_FIRST = [
     _named("út utca tér u.", rf"(?:{CAP}\s)?\b[^\W\d_]{{3,30}}\s(?:út|útja|utca|tér|u\.)\s+\d{{1,4}}\b", _I),
     _named(
         "stra str gasse gatan vägen vei veg katu straat gracht",
-        r"\b(?:[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|str|gasse|gatan|vägen|veien|vegen|katu|straat"
+        r"\b(?:(?!(?:der|die|das|den|dem|und|the)\s)[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|str|gasse"
+        r"|gatan|vägen|veien|vegen|katu|straat"
         r"|gracht)\.?"
         r"\s\d{1,4}\s?[a-z]?\b",
     ),
@@ -282,7 +313,7 @@ _NAME_FIRST = [
         "house plot door flat shop h. d.no h_no",
         r"\b(?:house|plot|door|flat|shop|h\.?|d\.?)\s?(?:no|number"
         r"|\#)\.?\s?:?\s?[A-Z]{0,2}[-/]?\d{1,5}(?:[/-]\d{1,4}){0,2}[A-Za-z]?(?!\w)"
-        rf"(?:,?\s(?:sector|phase|block|street|lane|road)\s[\w-]{{1,6}})?",
+        r"(?:,?\s(?:sector|phase|block|street|lane|road)\s[\w-]{1,6})?",
         _I,
     ),
     # Perum Griya Cempaka Blok C4 No. 12; Dusun Krajan RT 01/RW 02
@@ -310,11 +341,12 @@ _NAME_FIRST = [
 ]
 _LED = re.compile(  # where somebody says that an address follows, a number and names are enough, or a street
     rf"(?:[A-Z]-)?\d{{1,6}}(?:[/-]\d{{1,4}})?[a-zA-Z]?,?\s+{CAP}(?:\s{CAP}){{0,3}}"
-    rf"|(?:the )?(?:(?:north|south|east|west) side of )?(?:{SMALL})?{CAP}(?:\s(?:{SMALL})?{CAP}){{0,3}},?\s\d{{1,5}}(?:[/-]\d{{1,4}})?"
-    r"[a-z]?(?![\w:%])"
+    rf"|(?:the )?(?:(?:north|south|east|west) side of )?(?:{SMALL})?{CAP}(?:\s(?:{SMALL})?{CAP}){{0,3}},?"
+    r"\s\d{1,5}(?:[/-]\d{1,4})?[a-z]?(?![\w:%])"
     rf"|(?:{_FRENCH}|{_ROMANCE}|{_BEFORE_NAMES}|{_BEFORE})\s+(?:{SMALL}){{0,2}}{CAP}(?:[ -](?:{SMALL})?{CAP}){{0,3}}"
     rf"|(?:{CAP}\s){{1,3}}{_PLAIN}\b"
-    rf"|\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{0,2}}{WORD})(?=\s*(?:$|[.,!?\n)]|and\b|but\b|in\b|if\b|\d{{5,6}}\b))",
+    rf"|\d{{1,6}}(?:[/-]\d{{1,4}})?[a-z]?\s+(?P<words>(?:{WORD}\s+){{0,2}}{WORD})(?=\s*(?:$|[.,!?\n)]|and\b"
+    rf"|but\b|in\b|if\b|\d{{5,6}}\b))",
 )
 _LEADS = re.compile(
     r"\b(?:at|to|on|is|are|in|em|na|no|en|au|der|am|im|di|by|from|address|addresses|adresse|endereço|dirección"

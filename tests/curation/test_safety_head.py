@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation import roc, safety_head, train_safety
-from curation.safety_head import CARD, LABELS, WEIGHTS, Embedded, features, grams, plain
+from curation.safety_head import CARD, LABELS, WEIGHTS, Embedded, design, grams, hear, plain
 from schemas.problems import Problem
 
 
@@ -103,10 +103,12 @@ def test_disguises_are_read() -> None:
 @settings(derandomize=True, max_examples=40, deadline=None)
 @given(st.lists(st.text(st.sampled_from("aAbé1! .*漢\u202e\x00😀"), max_size=30), max_size=6))
 def test_the_lexical_sum_is_the_product_that_was_trained(texts: list[str]) -> None:
-    weights = np.random.default_rng(0).normal(size=safety_head.BUCKETS)
-    found = features(texts)
-    assert found.design().shape == (len(texts), safety_head.BUCKETS)
-    np.testing.assert_allclose(found.hear(weights), found.design() @ weights, atol=1e-4)
+    weights = np.random.default_rng(0).normal(size=2 * safety_head.BUCKETS)
+    made = design(texts)
+    assert made.shape == (len(texts), 2 * safety_head.BUCKETS)
+    np.testing.assert_allclose(hear(texts, weights), made @ weights, atol=1e-4)
+    for text, one in zip(texts, hear(texts, weights), strict=True):
+        assert hear([text], weights).tolist() == [one]
 
 
 def test_the_card_names_these_weights() -> None:
