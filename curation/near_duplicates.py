@@ -36,7 +36,7 @@ BEGINNING = 0.88  # similarity of letters of the shorter text and as much of the
 SLIPS = 0.1  # share of changed words that may still be slips
 LETTERS = 0.92  # similarity of letters from which four times as many may be
 MARGIN = 0.06  # below `similarity`, where only little was added
-CAUTION = 0.25  # cosine that embeddings have to be surer by, for all words changed
+CAUTION = 0.4  # cosine that embeddings have to be surer by where all words differ
 LISTED = 8  # rows that a row is like, kept at once
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
 PROBES = 3
@@ -291,6 +291,9 @@ def message_likeness(
     def compared(a: pl.Series, b: pl.Series) -> Floats:
         return np.asarray(process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32)) / 100
 
+    def inside(a: str, b: str) -> bool:
+        return fuzz.partial_ratio(a, b) >= 100 * BEGINNING
+
     letters = compared(one, two)
     lengths = pl.DataFrame({"one": one.str.len_chars(), "two": two.str.len_chars()})
     short, long = lengths.min_horizontal().to_numpy(), lengths.max_horizontal().to_numpy()
@@ -303,14 +306,14 @@ def message_likeness(
     same = letters == 1
     for pair in np.flatnonzero(likely & ~same):
         changed, added = words.news(one[int(pair)], two[int(pair)])
+        differs = changed + added / 2
+        surely = cosine[pair] >= settings.similarity + CAUTION * differs
         if changed <= SLIPS or (letters[pair] >= LETTERS and changed <= 4 * SLIPS):
-            same[pair] = (
-                begins[pair]
-                or added <= settings.added / 2
-                or (added <= settings.added and cosine[pair] >= settings.similarity - MARGIN)
+            said_more = added <= settings.added and cosine[pair] >= settings.similarity - MARGIN
+            surely |= (
+                begins[pair] or added <= settings.added / 4 or (said_more and inside(one[int(pair)], two[int(pair)]))
             )
-        if added <= settings.added:
-            same[pair] |= cosine[pair] >= settings.similarity + CAUTION * changed
+        same[pair] = surely
     return np.where(same, np.maximum(letters, cosine), 0).astype(np.float32)
 
 

@@ -189,7 +189,7 @@ class Clusters(Section):
 class NearDuplicates(Section):
     """Turns that repeat another, exactly or nearly; both messages have to."""
 
-    similarity: float = Field(0.84, gt=0, le=1)
+    similarity: float = Field(0.82, gt=0, le=1)
     """Cosine from which two messages mean the same where few words differ; more where more do. Lower drops more."""
     added: float = Field(0.8, ge=0, le=1)
     """Most that one message may say more than the other, as a share of what they say (words weighed by how rare they

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import polars as pl
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,8 +177,11 @@ def test_what_survives_is_not_dropped_and_order_changes_nothing(seed: int, bases
     order = list(range(len(pairs)))
     dice.shuffle(order)
     assert find(frame[order]).equals(found)
-    # The kept ones are all different: nothing more is found among them.
-    assert find(frame.join(found, on="turn_id", how="anti")).is_empty()
+    # The kept ones are all different: nothing more is found among them, words weighing what they weighed.
+    every = wording.Vocabulary([*wording.plain(frame["user"]), *wording.plain(frame["reply"])])
+    with mock.patch.object(wording, "Vocabulary", lambda texts: every):
+        left = frame.join(find(frame), on="turn_id", how="anti")
+        assert find(left).is_empty()
     rank = {frame["turn_id"][int(row)]: place for place, row in enumerate(duplicates.rank(frame, 20))}
     assert all(rank[kept] < rank[gone] for gone, kept in found.select("turn_id", "duplicate_of").iter_rows())
 
@@ -226,28 +232,21 @@ def test_nothing_and_too_little() -> None:
         duplicates.find(turns([SAID], [ANSWER]), np.zeros((0, 4), "float32"), np.zeros((1, 4), "float32"), BOUNDS, 20)
 
 
-BASES = [
-    ("i finally planted the tomatoes you told me about", "Good on you! Water them in the morning, never at noon."),
-    ("my sister is getting married in june", "Oh, how lovely! Have you found something to wear yet?"),
-    ("what should i cook tonight, i have eggs and rice", "Fried rice, then. Do you have any spring onions left?"),
-    ("i lost my keys again", "Check the fridge. I am serious, last time they were next to the butter."),
-    ("tell me about the lighthouse", "It has not been lit for thirty years, but some nights the lamp turns anyway."),
-    ("do you ever get tired of the sea?", "Never of the sea. Of fish, quite often."),
-    ("i have a job interview tomorrow and i am scared", "That means you care. Shall we practise the first question together?"),
-    ("why are you wearing a crown", "Because today I am king of this kitchen, and I decree pancakes."),
-]  # fmt: skip
-
-
 def test_planted_duplicates_are_found_with_the_real_model() -> None:
-    frame = turns([a for a, _ in BASES], [b for _, b in BASES]).with_columns(locale=pl.lit("en-US"))
-    copies = [
-        planted.plant(frame, 1.0, seed, (kind,))
-        for seed, kind in enumerate(planted.KINDS)
-        for seed in (seed, seed + 10)
-    ]
-    every = pl.concat([frame, *copies], how="diagonal").with_columns(history=2)
-    vectors = embed.load(Embedding(), "float32")
+    traffic = pl.read_parquet(ROOT / "examples" / "traffic.parquet").sort("turn_id")[:240]
+    user, reply = embed.said(traffic)
+    frame = turns(user, reply).with_columns(
+        pl.Series("turn_id", traffic["turn_id"]), pl.Series("locale", traffic["locale"])
+    )
+    long = (wording.words(frame["user"]) + wording.words(frame["reply"]) >= BOUNDS.least_words + 2).to_numpy()
+    copies = planted.plant(frame.filter(pl.Series(long)), 0.5, 20)
+    every = pl.concat([frame, copies], how="diagonal").with_columns(history=2)
+    vectors = embed.load(Embedding(), "auto")
     found = duplicates.find(every, vectors(every["user"].to_list()), vectors(every["reply"].to_list()), BOUNDS, 20)
+    gone = set(found["turn_id"])
+    missed = [a for a, b in copies.select("turn_id", "planted_from").iter_rows() if a not in gone and b not in gone]
+    assert copies.height > 80
+    assert len(missed) <= 0.05 * copies.height
     source = dict(zip(every["turn_id"], every["planted_from"].fill_null(every["turn_id"]), strict=True))
-    assert all(source[a] == source[b] for a, b in found.select("turn_id", "duplicate_of").iter_rows())
-    assert found.height >= 0.95 * (every.height - len(BASES))
+    others = [a for a, b in found.select("turn_id", "duplicate_of").iter_rows() if source[a] != source[b]]
+    assert len(others) <= 0.02 * found.height
