@@ -101,9 +101,10 @@ class Known:
                     self._unspaced.add(word)
             elif len(word) < 3 or is_ordinary(word, self._languages, told=score >= INTRODUCED):
                 self._add(_Entry((word,), PERSON, "as a name"))
-            else:
-                sure = len(parts) > 1 or score >= INTRODUCED
-                self._add(_Entry((word,), PERSON, "anywhere" if sure else "capital"))
+            elif len(parts) > 1 or score >= INTRODUCED:
+                self._add(_Entry((word,), PERSON, "anywhere"))
+            elif not _is_rarely_a_name(word, self._languages):
+                self._add(_Entry((word,), PERSON, "capital"))
 
     def _add_other(self, kind: str, shown: str) -> None:
         digits = "".join(_DIGITS.findall(shown))
@@ -226,6 +227,12 @@ def is_ordinary(word: str, languages: Collection[str], told: bool = False) -> bo
     return ("en" in languages and row.english.lower < (-30 if told else -10)) or (
         any(language != "en" for language in languages) and row.other.any_case < (-35 if told else -10)
     )
+
+
+def _is_rarely_a_name(word: str, languages: Collection[str]) -> bool:
+    """Whether a word with a capital is mostly the name of something else (NFL, Disney)."""
+    row = table()[word]
+    return row is not None and ((row.english if "en" in languages else row.other).capital < 0)
 
 
 def joined(text: str, hits: Iterable[Found], known: Known) -> list[Found]:

@@ -13,9 +13,11 @@ placeholder is never touched again.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Literal
 
 import polars as pl
@@ -177,6 +179,8 @@ def _is_own(text: str, found: Found, own: frozenset[str]) -> bool:
     return bool(names) and own.issuperset(names)
 
 
+# A link with somebody's name in it leads to them; what is left of it would give them away.
+_LINK = re.compile(r"(?:https?://|\bwww\.)[^\s<>\"']{3,2000}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"<[A-Z]+(?:_[A-Z]+)*_[0-9a-f]{6}>")
 _AND = re.compile(r"\s+(?:and|und|y|et|e|&)\s+|\s*[,/|]\s*")
 
@@ -184,15 +188,20 @@ _AND = re.compile(r"\s+(?:and|und|y|et|e|&)\s+|\s*[,/|]\s*")
 def _settled(text: str, found: Iterable[Found]) -> list[Found]:
     """Findings that leave placeholders alone, with two people as two."""
     masks = [match.span() for match in _PLACEHOLDER.finditer(text)] if "<" in text else []
+    links = [(m.start(), m.start() + len(m[0].rstrip(".,;:!?)"))) for m in _LINK.finditer(text)] if "." in text else []
     settled = []
     for hit in found:
+        inside = _overlapping(links, hit.start, hit.end) if hit.type == PERSON else []
+        if inside and inside[0][0] <= hit.start and hit.end <= inside[0][1]:
+            settled.append(hit._replace(start=inside[0][0], end=inside[0][1], type="URL"))
+            continue
         pieces = [hit]
         if hit.type == PERSON:
             breaks = [match.span() for match in _AND.finditer(text, hit.start, hit.end)]
             edges = [hit.start, *(edge for span in breaks for edge in span), hit.end]
             pieces = [hit._replace(start=a, end=b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
         for piece in pieces:
-            over = [(start, end) for start, end in masks if start < piece.end and piece.start < end]
+            over = _overlapping(masks, piece.start, piece.end)
             if not over:
                 settled.append(piece)
             elif piece.type != PERSON:  # what a tagger makes of a placeholder and its neighbours is no name
@@ -203,6 +212,11 @@ def _settled(text: str, found: Iterable[Found]) -> list[Found]:
                     if a < b and any(map(str.isalnum, text[a:b]))
                 ]
     return settled
+
+
+def _overlapping(spans: Sequence[tuple[int, int]], start: int, end: int) -> Sequence[tuple[int, int]]:
+    """Spans, in order and apart from each other, that have a character between start and end."""
+    return spans[bisect_right(spans, start, key=itemgetter(1)) : bisect_left(spans, end, key=itemgetter(0))]
 
 
 Replacer = Callable[[Mention, str], str]

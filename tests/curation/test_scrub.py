@@ -161,6 +161,12 @@ def test_numbers_and_addresses_are_masked_wherever_they_stand_again(told: str, a
     assert set(re.findall(r"<[A-Z_]+_[0-9a-f]{6}>", first)) == set(re.findall(r"<[A-Z_]+_[0-9a-f]{6}>", last))
 
 
+def test_a_link_with_a_name_in_it_goes_whole() -> None:
+    done = scrubbed("see http://www.AnnaNowak.com/about, ok?", "https://example.org/story", find=Listed(AnnaNowak=0.9))
+    assert re.fullmatch(r"see <URL_\w{6}>, ok\?", done["messages"][0][1]["content"])
+    assert done["response"][0] == "https://example.org/story"
+
+
 def test_a_name_in_the_system_prompt_is_the_character(find: Finder) -> None:
     done = scrub.scrub(conversation("Hello Mira, hello Jacob Miller!", "I'm Mira."), find, KEY, {})
     assert "Mira" in done["messages"][0][1]["content"]
@@ -254,6 +260,13 @@ def test_a_long_message_and_a_long_conversation_are_quick() -> None:
     done = scrubbed("my name is anna", *texts, "bye", find=find)
     assert len(find.asked) == 603  # each text once, the prompt with them, though histories hold 91 thousand
     assert "anna" not in done["messages"][-1][-1]["content"]
+
+
+def test_many_links_and_placeholders_are_quick() -> None:
+    text = "my name is anna " + "https://anna.example.org/anna <PERSON_0123ab> anna " * 12_000
+    done = scrubbed(text, "ok", find=Listed(anna=0.95))
+    assert "anna" not in done["messages"][0][1]["content"]
+    assert done["messages"][0][1]["content"].count("<PERSON_0123ab>") == 12_000
 
 
 def test_an_error_tells_no_text() -> None:
