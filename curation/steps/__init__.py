@@ -64,7 +64,12 @@ COMMANDS = {
         "find rows that say the same",
         "Adds `group` (id of the row that survives) and `survives`. Holds all rows in memory.",
     ),
-    "cluster": Command("whole", "Cluster", "find topics", "Adds `cluster_id`. Holds all rows in memory."),
+    "cluster": Command(
+        "whole",
+        "Cluster",
+        "find topics",
+        "Adds `cluster_id` and `cluster_title` (its own key terms). Holds all rows in memory.",
+    ),
     "quotas": Command(
         "whole",
         "Quotas",

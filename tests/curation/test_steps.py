@@ -184,7 +184,7 @@ def test_duplicates_and_topics_do_not_depend_on_order() -> None:
     same = "We walked along the old harbour and counted the fishing boats until the sun went down."
     rows = [{"id": n, "text": f"What do you know about the number {n * 37} and the history of it?"} for n in range(12)]
     rows += [{"id": "a", "text": same}, {"id": "b", "text": same}, {"id": "c", "text": same}]
-    for step, keys in (("duplicates", {"group", "survives"}), ("cluster", {"cluster_id"})):
+    for step, keys in (("duplicates", {"group", "survives"}), ("cluster", {"cluster_id", "cluster_title"})):
         shell, other = run(step, stdin=rows), run(step, stdin=rows[::-1])
         assert shell.code == 0
         assert [row["id"] for row in shell.rows] == [row["id"] for row in rows]
