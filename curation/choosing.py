@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from curation import clusters, duplicates, select
+from curation import clusters, duplicates, select, titles
 from curation.outcomes import Outcomes
 from curation.quotas import Plan
 from schemas.problems import Problem
@@ -53,9 +54,12 @@ def choose(judged: Outcomes, settings: Curation, seed: int, advance: Advance) ->
     turns = turns.join(_difficulty(settings), on="turn_id", how="left", maintain_order="left")
     advance(count, count, "duplicates")
     alike = duplicates.find(turns, judged.user, judged.reply, settings.near_duplicates, seed)
+    named = titles.titles(_texts(turns))
     left = turns.join(alike, on="turn_id", how="anti", maintain_order="left")
     advance(count, count, "quotas")
     choice = select.choose(left, settings.quotas, seed)
+    chosen = pl.DataFrame({"turn_id": choice.chosen, "hard": choice.hard})
+    bands = pl.concat([chosen, choice.dropped.select("turn_id", "hard")])
     gone = pl.concat(
         [
             alike.select("turn_id", stage=pl.lit("near-duplicates"), reason=pl.col("kind").replace_strict(KINDS)),
@@ -66,14 +70,14 @@ def choose(judged: Outcomes, settings: Curation, seed: int, advance: Advance) ->
         turns.select("turn_id", "bucket", "row_key", "persona_id", "cluster_id", "difficulty")
         .join(alike.select("turn_id", "duplicate_of"), on="turn_id", how="left", maintain_order="left")
         .join(gone, on="turn_id", how="left", maintain_order="left")
-        .with_columns(hard=pl.lit("unknown"))
+        .join(bands, on="turn_id", how="left", maintain_order="left")
     )
     counts = {
         "cluster": Counter({"in": count, "kept": count}),
         "near-duplicates": Counter({"in": count, "kept": left.height, "dropped": alike.height}),
         "quotas": Counter({"in": left.height, "kept": len(choice.chosen), "dropped": choice.dropped.height}),
     }
-    return Chosen(rows, choice.plan, dict.fromkeys(range(len(centres)), ""), counts)
+    return Chosen(rows, choice.plan, named, counts)
 
 
 def _difficulty(settings: Curation) -> pl.DataFrame:
@@ -96,3 +100,10 @@ def _difficulty(settings: Curation) -> pl.DataFrame:
     if found["turn_id"].is_duplicated().any() or (found["difficulty"] < 0).any():
         raise Problem(f"curation.difficulty: {path}: expected each turn once, and no difficulty below 0.")
     return found.with_columns(pl.col("difficulty").fill_nan(None))
+
+
+def _texts(turns: pl.DataFrame) -> Iterator[tuple[pl.Series, pl.Series, pl.Series]]:
+    """What was said in each turn, a bucket at a time, so that a conversation is whole in one batch."""
+    for part in turns.select("bucket", "cluster_id", "conversation_id", "user", "reply").partition_by("bucket"):
+        said = part.select(pl.concat_str("user", "reply", separator="\n")).to_series()
+        yield part["cluster_id"], part["conversation_id"], said

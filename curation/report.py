@@ -90,6 +90,7 @@ def write_outputs(
             "largest_persona_share": largest / max(1, taken.height),
             "prices": chosen.plan.prices.to_dicts(),
             "relaxations": chosen.plan.relaxations,
+            "gave_way": chosen.plan.gave_way,
         },
         "embedded": _embedded(settings),
         "problems": list(read.problems),
@@ -147,7 +148,7 @@ def _write_turns(to: Path, judged: Outcomes, chosen: Chosen, plan: rowsteps.Plan
     taken = chosen.rows.filter(pl.col("stage").is_null()).select("turn_id", "cluster_id", "difficulty", "bucket")
     taken = taken.with_columns(_part=pl.int_range(pl.len()) // PART_ROWS)
     columns = CuratedTurn.create_empty().columns
-    cases = [SafetyCase.create_empty()]
+    cases: list[pl.DataFrame] = [SafetyCase.create_empty()]
 
     def turns() -> Iterator[pl.DataFrame]:
         for bucket, rows in _buckets(judged):

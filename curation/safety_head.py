@@ -164,7 +164,7 @@ class Head(NamedTuple):
         found = _logistic(np.column_stack(logits))
         if before is not None:
             abusive = _logistic(self._hear(before)) * np.array([bool(text) for text in before])
-            found[:, 0] = 1 - (1 - found[:, 0]) * (1 - CARRIED * abusive)
+            found[:, 0] += (1 - found[:, 0]) * CARRIED * abusive
         return found
 
     def _hear(self, texts: Sequence[str]) -> Floats:
@@ -177,9 +177,9 @@ def _logistic(logits: Floats) -> Floats:
 
 def read_head(path: Path = WEIGHTS) -> Head:
     """The weights from a safetensors file."""
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
-    tensors = load_file(path)
+    tensors = load(path.read_bytes())
     return Head(*(tensors[name] for name in Head._fields))
 
 
