@@ -11,7 +11,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -139,14 +139,18 @@ def _json_record(name: str, what: str, piece: Piece, limit: int) -> Record:
         return Record(name, place, piece.raw, None, str(misfit))
 
 
-def parsed(raw: bytes) -> dict[str, Any]:
+def parsed(raw: bytes, number: Callable[[str], float] = float) -> dict[str, Any]:
     """A JSON object, by the letter: no NaN, no key twice.
+
+    Args:
+        raw: UTF-8.
+        number: Reads numbers with a decimal point or an exponent; may raise `Misfit`.
 
     Raises:
         Misfit: What it is instead.
     """
     try:
-        value = json.loads(decoded(raw), parse_constant=_no_constant, object_pairs_hook=_unique)
+        value = json.loads(decoded(raw), parse_constant=_no_constant, parse_float=number, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         raise Misfit(f"not valid JSON at character {error.pos + 1} ({error.msg}).") from None
     except RecursionError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,7 +64,12 @@ COMMANDS = {
         "find rows that say the same",
         "Adds `group` (id of the row that survives) and `survives`. Holds all rows in memory.",
     ),
-    "cluster": Command("whole", "Cluster", "find topics", "Adds `cluster_id`. Holds all rows in memory."),
+    "cluster": Command(
+        "whole",
+        "Cluster",
+        "find topics",
+        "Adds `cluster_id` and `cluster_title` (its own key terms). Holds all rows in memory.",
+    ),
     "quotas": Command(
         "whole",
         "Quotas",
@@ -125,6 +131,10 @@ def _call(given: argparse.Namespace) -> int:
 
     if given.path == streams.STDIO and sys.stdin.isatty():
         raise Problem(f"{given.step}: give a PATH, or pipe rows in: cat logs.jsonl | python -m curation {given.step}")
+    for option in ("rejects", "prices"):
+        kept = vars(given).get(option)
+        if kept is not None and kept.exists() and any(_same(kept, other) for other in (given.path, given.out)):
+            raise Problem(f"--{option} {kept}: this is where rows are read or written; give another path.")
     recipe = read_recipe(given.recipe) if given.recipe else Recipe(name=given.step)
     name = "standard input" if given.path == streams.STDIO else given.path
     with (
@@ -133,10 +143,10 @@ def _call(given: argparse.Namespace) -> int:
         streams.open_out(given.out, binary=isinstance(source, streams.ParquetRows)) as out,
     ):
         step = _step(given, recipe)
-        sink = streams.Ids(out) if vars(given).get("ids") else source.sink(out, step.adds, step.changes)
         run = _whole if hasattr(step, "gather") else _rows
-        written = run(step, source, sink, rejects)
-        sink.close()
+        sink = streams.Ids(out) if vars(given).get("ids") else source.sink(out, step.adds, step.changes)
+        with closing(sink):
+            written = run(step, source, sink, rejects)
         if source.read != written + rejects.count:
             raise AssertionError(f"rows are lost: {source.read} read, {written} written + {rejects.count} rejected")
     if given.step == "quotas":
@@ -144,6 +154,10 @@ def _call(given: argparse.Namespace) -> int:
     told = f"{given.step}: {source.read:,} read = {written:,} written + {rejects.count:,} rejected."
     print(told, file=sys.stderr)
     return REJECTED if rejects.count else 0
+
+
+def _same(path: Path, other: str | Path | None) -> bool:
+    return other is not None and Path(other).exists() and path.samefile(other)
 
 
 def _step(given: argparse.Namespace, recipe: Recipe) -> Any:

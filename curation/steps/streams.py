@@ -10,6 +10,7 @@ import contextlib
 import gzip
 import io
 import json
+import math
 import os
 import sys
 import tempfile
@@ -146,7 +147,7 @@ class JsonLines:
             try:
                 if length > self._limit + 1:
                     raise Misfit(too_long(length, self._limit))
-                value = parsed(line)
+                value = parsed(line, _finite)
             except Misfit as misfit:
                 error = str(misfit)
             batch.places.append(f"line {number}")
@@ -174,6 +175,13 @@ class JsonLines:
     def sink(self, out: IO[bytes], adds: Mapping[str, pa.DataType], changes: Sequence[str]) -> _JsonSink:
         """See `Source`."""
         return _JsonSink(out)
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise Misfit("a number that is too large to be passed on.")
+    return value
 
 
 class _JsonSink:

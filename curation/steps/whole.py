@@ -128,10 +128,10 @@ class Duplicates:
 
 
 class Cluster:
-    """`cluster_id`, from 0."""
+    """`cluster_id`, from 0, and `cluster_title`, its own key terms."""
 
-    reads = TEXTS
-    adds: ClassVar = {"cluster_id": pa.int32()}
+    reads = (*TEXTS, "conversation_id")
+    adds: ClassVar = {"cluster_id": pa.int32(), "cluster_title": pa.string()}
     changes = ()
 
     def __init__(self, recipe: Recipe) -> None:
@@ -139,14 +139,16 @@ class Cluster:
         self.check, self.gather = self._rows.check, self._rows.gather
 
     def answers(self) -> list[Row]:
-        from curation import clusters, embed
+        from curation import clusters, embed, titles
 
         rows, user, reply = self._rows.sorted()
         vectors = embed.turn_vectors(user, reply)
         count = self._recipe.curation.clusters.count
-        found = clusters.assign(vectors, clusters.fit(vectors, count, self._recipe.seed))
-        by_id = dict(zip(rows["turn_id"], found.tolist(), strict=True))
-        return [{"cluster_id": by_id[id]} for id in self._rows.ids]
+        found = pl.Series(clusters.assign(vectors, clusters.fit(vectors, count, self._recipe.seed)), dtype=pl.Int32)
+        said = rows.select(pl.when("is_text").then("user").otherwise(pl.concat_str("user", "reply", separator="\n")))
+        named = titles.titles([(found, rows["conversation_id"], said.to_series())])
+        by_id = dict(zip(rows["turn_id"], found, strict=True))
+        return [{"cluster_id": by_id[id], "cluster_title": named[by_id[id]]} for id in self._rows.ids]
 
 
 class Quotas:

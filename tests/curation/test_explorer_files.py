@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,17 @@ def test_examples_are_scrubbed_texts_or_nothing_and_few() -> None:
     assert made.filter(stage="validate").select("said", "duplicate_of").row(0) == (None, ROWS[0]["turn_id"])
     other = explorer_files.examples(frame(many), no_texts, seed=21)["turn_id"].to_list()
     assert set(other) != set(made.filter(stage="quotas")["turn_id"].to_list())
+
+
+def test_examples_do_not_depend_on_order_where_reasons_have_more_turns_than_the_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(explorer_files, "POOL", 30)
+    rows = [row(n, stage="quotas", reason=f"reason {n % 2}", persona_id=f"p{n % 7}") for n in range(400)]
+    parts = pl.concat([frame(rows[200:][::-1]), frame(rows[:200])])
+    made = explorer_files.examples(frame(rows), no_texts, 20)
+    assert made.height == 2 * EXAMPLES
+    assert made.equals(explorer_files.examples(parts, no_texts, 20))
 
 
 def test_an_empty_run_has_empty_tables(tmp_path: Path) -> None:
