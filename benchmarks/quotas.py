@@ -5,6 +5,10 @@ together: the run fails if the programme breaks a share, leaves a gap to its bou
 does where that happens to hold the shares, or is slow.
 
     python -m benchmarks.quotas [--rows 10000 100000 1000000]
+
+With `--turns` the whole way is measured instead, from Parquet to chosen ids; `benchmarks.choosing` has more settings.
+
+    python -m benchmarks.quotas --turns 10000000
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 
+from benchmarks import choosing
 from curation.quotas import CELL, solve
 from schemas.recipe import Band, Quotas
 
@@ -82,11 +87,15 @@ def main() -> int:
     """Print the table; 1 if a gate does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=list(SECONDS), help="rows of traffic")
+    parser.add_argument("--turns", type=int, help="measure `choose_files` on this many turns instead")
+    options = parser.parse_args()
+    if options.turns:
+        return choosing.measure(options.turns)
     failed = []
     print(
         f"{'rows':>9} {'cells':>8} {'quotas':8} {'how':10} {'kept':>8} {'gap':>4} {'largest':>8} {'seconds':>8}  broken"
     )
-    for rows in parser.parse_args().rows:
+    for rows in options.rows:
         cells = traffic(rows)
         for name, quotas in (
             ("persona", Quotas()),

@@ -201,6 +201,15 @@ def split_off(data: Cells, people: int, cells: int) -> tuple[scipy.sparse.csr_ar
     return by_profile, by_person, data.offered - taken.astype(np.int64)
 
 
+def _in_proportion(data: Cells, cap: float) -> Floats:
+    """Turns by profile where each persona gives up to the cap in the proportions of its own supply."""
+    _, cells = above(data, cap)
+    over = data.supply[:cells] * (1 - cap / data.have[data.persona[:cells]])
+    return np.asarray(
+        data.offered - np.bincount(data.profile[:cells], weights=over, minlength=len(data.offered)), float
+    )
+
+
 def too_much(data: Cells, cap: float, wanted: Floats | Ints) -> list[npt.NDArray[np.bool_]]:
     """The smallest and the largest set of profiles of which most more is wanted than can be had; none if all can.
 
@@ -318,14 +327,9 @@ def upper_bound(
             cut(inside, max(total, least))
     costs = np.concatenate((-data.weight, [0.0], np.zeros(0) if charge is None else charge[gives]))
     low = np.concatenate((np.zeros(profiles), [least], np.zeros(len(gives))))
-    high = np.concatenate((by_profile(data, data.supply), [ceiling if at is None else at], np.full(len(gives), np.inf)))
+    high = np.concatenate((data.offered, [ceiling if at is None else at], np.full(len(gives), np.inf)))
     balance = np.concatenate((np.ones(profiles), [-1.0], np.zeros(len(gives))))[None, :]
-    # Cuts are sought halfway to a point that personas can give, from where they go deeper (Ben-Ameur and Neto, 2007).
-    cap = float(share) * total if whole is None else float(whole)
-    _, cells = above(data, cap)
-    part = 1 - cap / data.have[data.persona[:cells]]
-    inner = data.offered.astype(np.float64)
-    inner -= np.bincount(data.profile[:cells], weights=data.supply[:cells] * part, minlength=profiles)
+    inner: Floats | None = None  # a point that personas can give
     while True:
         extra = columns if explicit else 0
         width = len(costs)
@@ -367,7 +371,16 @@ def upper_bound(
             continue
         if explicit:
             break
+        inner = _in_proportion(data, cap) if inner is None else inner
         inner *= min(1.0, total / max(inner.sum(), 1e-9))
+        point = np.concatenate((inner, solved.x[profiles:]))
+        if (
+            data.weight @ inner >= data.weight @ wanted - slack(total)
+            and inner.sum() >= total - slack(total)
+            and all(row @ point <= limit + slack(total) for row, limit in zip(rows, limits, strict=True))
+        ):
+            break  # as good, and can be had
+        # Cuts are sought halfway to the inner point first, from where they go deeper (Ben-Ameur and Neto, 2007).
         over = [] if share == 1 else too_much(data, cap, (wanted + inner) / 2)
         if not over and share < 1:
             inner = (wanted + inner) / 2

@@ -137,7 +137,8 @@ def choose_files(
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as scratch:
         work = Path(scratch)
-        parts, counts = [], []
+        nothing = _ranked(source.head(0).select(*names.codes()).collect(), seed)
+        parts, counts = [], [_count(nothing)]
         for number, part in enumerate(_split(source, names, work / "parts", rows)):
             ranked = _ranked(pl.read_parquet(part, hive_partitioning=False), seed)
             counts.append(_count(ranked))
@@ -152,8 +153,7 @@ def choose_files(
             for name, frame in zip(("chosen", "dropped"), _divide(pl.read_parquet(part), takes), strict=True):
                 frame.write_parquet(made / f"{name}-{number:05}.parquet", compression="lz4", statistics=False)
             part.unlink()
-        empty = _divide(_ranked(source.head(0).select(*names.codes()).collect(), seed), takes)
-        for name, frame in zip(("chosen", "dropped"), empty, strict=True):
+        for name, frame in zip(("chosen", "dropped"), _divide(nothing, takes), strict=True):
             pieces = [pl.scan_parquet(path) for path in sorted(made.glob(f"{name}-*"))]
             pl.concat([frame.lazy(), *pieces]).sink_parquet(made / f"{name}.parquet", compression="zstd")
             for path in made.glob(f"{name}-*"):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import polars as pl
+from pathlib import Path
 
-from curation.select import choose
+import polars as pl
+import pytest
+
+from curation.select import choose, choose_files, recheck
+from schemas.problems import Problem
 from schemas.recipe import Band, Quotas
 from schemas.turns import hash_fraction
 
@@ -88,3 +92,105 @@ def test_without_difficulty_the_band_for_hard_turns_does_not_count() -> None:
 def test_no_turns() -> None:
     choice = choose(make(100).clear(), QUOTAS, 20)
     assert len(choice.chosen) == choice.dropped.height == choice.plan.total == 0
+
+
+def written(turns: pl.DataFrame, to: Path, pieces: int) -> Path:
+    to.mkdir()
+    for number in range(pieces):
+        turns[number::pieces].write_parquet(to / f"{number}.parquet")
+    return to
+
+
+@pytest.mark.parametrize(("pieces", "rows"), [(1, 10_000), (3, 700), (2, 1)])
+def test_files_give_the_same_turns(tmp_path: Path, pieces: int, rows: int) -> None:
+    turns = make()
+    source = written(turns.sample(fraction=1, shuffle=True, seed=pieces), tmp_path / "in", pieces)
+    choice = choose(turns, QUOTAS, 20)
+    plan = choose_files(source, QUOTAS, 20, tmp_path / "out", rows=rows)
+    chosen, dropped = (pl.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in ("chosen", "dropped"))
+    assert chosen.sort("turn_id").equals(pl.DataFrame({"turn_id": choice.chosen, "hard": choice.hard}))
+    assert dropped.sort("turn_id").equals(choice.dropped)
+    assert plan.cells.equals(choice.plan.cells)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+    again = written(turns, tmp_path / "again", 5)
+    choose_files(sorted(again.iterdir()), QUOTAS, 20, tmp_path / "out2", rows=rows)
+    assert pl.read_parquet(tmp_path / "out2" / "chosen.parquet").equals(chosen)
+
+
+def test_files_without_turns(tmp_path: Path) -> None:
+    plan = choose_files(written(make(10).clear(), tmp_path / "in", 1), QUOTAS, 20, tmp_path / "out")
+    assert plan.total == 0
+    assert pl.read_parquet(tmp_path / "out" / "chosen.parquet").schema == {"turn_id": pl.String, "hard": pl.String}
+    assert pl.read_parquet(tmp_path / "out" / "dropped.parquet").schema == {"turn_id": pl.String, "reason": pl.String}
+
+
+def test_wrong_files_are_told_in_a_sentence(tmp_path: Path) -> None:
+    turns = make(10)
+    (tmp_path / "text.parquet").write_text("no")
+    cases = {
+        "no column locale; expected turn_id, persona_id": turns.drop("locale"),
+        "column turn_index is String; expected Int64": turns.with_columns(pl.col("turn_index").cast(pl.String)),
+        "persona_id: null in some turns": turns.with_columns(persona_id=pl.lit(None, dtype=pl.String)),
+    }
+    for number, (sentence, frame) in enumerate(cases.items()):
+        with pytest.raises(Problem, match=sentence):
+            choose(frame, QUOTAS, 20)
+        with pytest.raises(Problem, match=sentence):
+            choose_files(written(frame, tmp_path / str(number), 1), QUOTAS, 20, tmp_path / "out")
+    with pytest.raises(Problem, match="cannot be read as Parquet"):
+        choose_files(tmp_path / "text.parquet", QUOTAS, 20, tmp_path / "out")
+    with pytest.raises(Problem, match="no Parquet files here"):
+        choose_files(written(turns, tmp_path / "none", 0), QUOTAS, 20, tmp_path / "out")
+    with pytest.raises(Problem, match="is there already"):
+        choose_files(tmp_path / "0", QUOTAS, 20, tmp_path / "0")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_recheck_holds_every_share_again() -> None:
+    turns = make()
+    choice = choose(turns, QUOTAS, 20)
+    kept = turns.join(pl.DataFrame({"turn_id": choice.chosen, "hard": choice.hard}), on="turn_id")
+    # People throw away every fifth turn, and every second of the hard ones.
+    lot = hash_fraction(3, "discard", kept["turn_id"])
+    kept = kept.filter(lot > pl.when(pl.col("hard") == "hard").then(0.5).otherwise(0.2))
+    assert kept.filter(hard="hard").height < 0.4 * kept.height
+    again = recheck(kept, QUOTAS, 20)
+    left = kept.filter(pl.col("turn_id").is_in(again.chosen.implode()))
+    assert left.filter(hard="hard").height == kept.filter(hard="hard").height >= 0.4 * left.height
+    assert left.group_by("persona_id").len()["len"].max() <= 0.03 * left.height
+    assert left.filter(locale="pt-BR").height >= 0.2 * left.height
+    assert 0.3 * left.height <= left.filter(turn_index=0).height <= 0.4 * left.height
+    assert sorted([*again.chosen, *again.dropped["turn_id"]]) == kept["turn_id"].sort().to_list()
+    assert recheck(kept.reverse(), QUOTAS, 20).chosen.equals(again.chosen)
+
+
+def test_the_recheck_keeps_all_where_the_margin_was_enough() -> None:
+    turns = make()
+    settings = Quotas(total=800, locales={"pt-BR": Band(min=0.1)}, expected_discards=0.12)
+    chosen = choose(turns, settings, 20).chosen
+    kept = turns.filter(pl.col("turn_id").is_in(chosen.implode())).sort("turn_id")
+    assert kept.height == 800
+    # No more than 12 % of the personas', the locale's or the others' turns: every ninth of each.
+    kept = kept.filter(pl.int_range(pl.len()).over("persona_id", "locale") % 9 != 8)
+    assert kept.height < 800
+    again = recheck(kept, settings, 20)
+    assert (len(again.chosen), again.plan.gap) == (kept.height, 0)
+
+
+def test_the_recheck_says_which_quota_cannot_hold() -> None:
+    kept = make().with_columns(hard=pl.lit("other"))
+    with pytest.raises(Problem, match="hard turns: floor 40 % cannot hold with 0 turns of 0 personas"):
+        recheck(kept, QUOTAS, 20)
+    with pytest.raises(Problem, match="no column hard; expected hard, other or unknown"):
+        recheck(kept.drop("hard"), QUOTAS, 20)
+    with pytest.raises(Problem, match="hard has 1 other values"):
+        recheck(kept.with_columns(hard=pl.lit("very")), QUOTAS, 20)
+
+
+def test_a_quota_spreads_what_is_missing_over_many_personas() -> None:
+    # First turns are scarce among most personas: those that make up for it are many, not the first few.
+    turns = make(6000, 200).with_columns(turn_index=pl.int_range(pl.len(), dtype=pl.Int32) % 5)
+    choice = choose(turns, Quotas(total=1000, first_turns=Band(min=0.5)), 20)
+    chosen = turns.filter(pl.col("turn_id").is_in(choice.chosen.implode()))
+    assert chosen.filter(turn_index=0).height == 500
+    assert chosen["persona_id"].n_unique() == turns["persona_id"].n_unique()

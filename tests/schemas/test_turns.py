@@ -69,3 +69,14 @@ def test_hash_fractions_are_uniform_and_independent_of_order():
     assert abs(drawn.mean() - 0.5) < 0.02
     assert hash_fraction(1, "a", ids.reverse()).reverse().equals(drawn)
     assert abs(pl.select(pl.corr(drawn, hash_fraction(1, "b", ids))).item()) < 0.05
+
+
+def test_hash_fractions_are_the_same_on_every_machine():
+    # By a loop over whole numbers of Python, as the docstring of `hash_fraction` has it.
+    ids = ["", "a", "abcdefgh", "abcdefghi", "0" * 32, "ação", "x" * 100]
+    drawn = hash_fraction(20, "select", pl.Series(ids)).to_list()
+    expected = [0.2958085672, 0.8355970076, 0.4480238104, 0.6884073826, 0.5181903979, 0.6356550324, 0.6794504554]
+    assert [round(number, 10) for number in drawn] == expected
+    assert [hash_fraction(20, "select", pl.Series([one])).item() for one in ids] == drawn  # whatever stands beside it
+    assert hash_fraction(20, "select", pl.Series([], dtype=pl.String)).len() == 0
+    assert hash_fraction(20, "select", pl.Series(["9", *ids, "9"])[1:-1]).to_list() == drawn
