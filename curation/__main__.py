@@ -1,4 +1,4 @@
-"""`python -m curation run RECIPE`: raw logs to curated turns."""
+"""`python -m curation`: raw logs to curated turns (`run`, `refresh`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curation import privacy_eval, steps
 from schemas.problems import Problem, nearest
 
 if TYPE_CHECKING:
@@ -25,14 +26,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 2 for wrong input, or 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
-    run = parser.add_subparsers(required=True, metavar="COMMAND").add_parser("run", help="curate the logs of a recipe")
-    run.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, such as examples/quickstart.yaml")
-    run.add_argument("--input", type=Path, metavar="PATH", help="file or directory of logs, in place of the recipe's")
-    run.add_argument("--format", metavar="NAME", help="what the logs look like, in place of the recipe's")
-    run.add_argument("--out", type=Path, metavar="DIR", help="where results go (default: curation/ in the run_dir)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    run = commands.add_parser("run", help="curate the logs of a recipe")
+    refresh = commands.add_parser(
+        "refresh", help="add fresh logs to an earlier run; what was worked on then is not worked on again"
+    )
+    for command in (run, refresh):
+        command.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file, such as examples/quickstart.yaml")
+        command.add_argument("--input", type=Path, metavar="PATH", help="logs, in place of the recipe's")
+        command.add_argument("--format", metavar="NAME", help="what the logs look like, in place of the recipe's")
+        command.add_argument(
+            "--out", type=Path, metavar="DIR", help="where results go (default: curation/ in the run_dir)"
+        )
+        command.add_argument("--workers", type=int, metavar="N", help="processes, in place of the recipe's")
+        command.set_defaults(previous=None)
+    refresh.add_argument(
+        "--from", dest="previous", type=Path, metavar="DIR", required=True, help="the earlier run, finished"
+    )
+    told = "measure on marked texts how much personal data stays readable"
+    privacy_eval.add_arguments(commands.add_parser("privacy-eval", help=told))
+    steps.add_commands(commands)
     given = parser.parse_args(arguments)
     try:
-        _run(given.recipe, given.input, given.format, given.out)
+        if given.command in steps.COMMANDS:
+            return steps.call(given)
+        if given.command == "privacy-eval":
+            return privacy_eval.run(given)
+        _run(given)
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
         return 2
@@ -42,14 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(path: Path, input: Path | None, format: str | None, out: Path | None) -> None:
+def _run(given: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
+        MofNCompleteColumn,
         Progress,
-        TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
 
     from curation.readers.formats import FORMATS
@@ -57,29 +78,50 @@ def _run(path: Path, input: Path | None, format: str | None, out: Path | None) -
     from schemas.reading import read_recipe
     from schemas.recipe import HUB_FORMATS
 
-    recipe = read_recipe(path)
+    recipe = read_recipe(given.recipe)
     settings = recipe.curation
-    format = format or settings.format
+    format = given.format or settings.format
     if format not in FORMATS:
         close = nearest(format, FORMATS)
         known = f"did you mean {close}?" if close else f"known are {', '.join(FORMATS)}."
         raise Problem(f"--format {format}: no such format; {known}")
-    input = input or Path(settings.input)
+    input = given.input or Path(settings.input)
     if not input.exists() and format not in HUB_FORMATS:
-        raise Problem(f"{input}: no such file or directory; give logs with --input, or curation.input in {path}.")
+        raise Problem(
+            f"{input}: no such file or directory; give logs with --input, or curation.input in {given.recipe}."
+        )
+    if given.workers is not None:
+        if given.workers < 1:
+            raise Problem(f"--workers {given.workers}: expected a whole number from 1 on.")
+        recipe = recipe.model_copy(update={"curation": settings.model_copy(update={"workers": given.workers})})
     personas = read_personas(Path(settings.personas)) if settings.personas else {}
-    out = out or Path(recipe.run_dir) / "curation"
+    out = given.out or Path(recipe.run_dir) / "curation"
 
     from curation import pipeline
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("curate", total=None)
+        task = progress.add_task("curate", total=None, rate="")
+        shown = [""]
 
         def advance(done: float, total: float | None = None, note: str = "") -> None:
-            progress.update(task, completed=done, total=total, description=note or None)
+            if note != shown[0]:  # each step has a speed of its own
+                shown[0] = note
+                progress.reset(task, total=total, completed=int(done))
+            speed = progress.tasks[0].speed
+            rate = f"{speed:,.0f} turns/s" if speed else ""
+            progress.update(task, completed=done, total=total, description=note or None, rate=rate)
 
-        manifest = pipeline.run(recipe, input=input, format=format, out=out, personas=personas, advance=advance)
+        manifest = pipeline.run(
+            recipe, input=input, format=format, out=out, personas=personas, advance=advance, previous=given.previous
+        )
     _show(manifest, out)
 
 

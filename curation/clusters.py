@@ -1,4 +1,8 @@
-"""Topics: k-means over embeddings, with FAISS."""
+"""Topics: spherical k-means over embeddings, with FAISS.
+
+Centroids are fitted on an even sample, and rows are read in blocks, so that memory does not grow with what lies on
+disk.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ import numpy.typing as npt
 from schemas.problems import Problem
 
 MOST = 4096  # clusters where the recipe names no number
-SAMPLE = 100  # turns that each centroid is fitted on at most; more change little
-ROUNDS = 20
+SAMPLE = 50  # turns that each centroid is fitted on at most; more change little
+ROUNDS = 10
+BLOCK = 8192  # rows read at once
 
 Vectors = npt.NDArray[np.float32]
 
@@ -23,33 +28,40 @@ def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
     The same rows in the same order give the same centroids, on any number of threads; sort by `turn_id` before.
 
     Args:
-        embeddings: float32 [n, d].
+        embeddings: float32 or float16 [n, d], each of length 1; may lie on disk (`numpy.memmap`).
         count: How many clusters, at most n of them; None takes the square root of n, at most 4,096.
         seed: The recipe's seed.
 
     Returns:
-        Centroids, float32 [k, d].
+        Centroids of length 1, float32 [k, d].
 
     Raises:
         Problem: An embedding holds a value that is not finite.
     """
-    faiss, embeddings = _faiss(), _checked(embeddings)
     rows, width = embeddings.shape
     if not rows:
         return np.zeros((0, width), dtype=np.float32)
     clusters = min(count or min(isqrt(rows), MOST), rows)
-    kmeans = faiss.Kmeans(
-        width, clusters, niter=ROUNDS, seed=seed, min_points_per_centroid=1, max_points_per_centroid=SAMPLE
+    kmeans = _faiss().Kmeans(
+        width,
+        clusters,
+        niter=ROUNDS,
+        seed=seed,
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=SAMPLE + 1,
     )
-    kmeans.train(embeddings)
+    taken = min(rows, SAMPLE * clusters)
+    kmeans.train(_checked(embeddings, np.arange(taken, dtype=np.int64) * rows // taken))
+    let_go(embeddings)
     return np.asarray(kmeans.centroids, dtype=np.float32)
 
 
 def assign(embeddings: Vectors, centroids: Vectors) -> npt.NDArray[np.int32]:
-    """Nearest centroid of each row, by Euclidean distance.
+    """The centroid that each row is most like.
 
     Args:
-        embeddings: float32 [n, d].
+        embeddings: float32 or float16 [n, d]; may lie on disk.
         centroids: float32 [k, d].
 
     Returns:
@@ -58,22 +70,43 @@ def assign(embeddings: Vectors, centroids: Vectors) -> npt.NDArray[np.int32]:
     Raises:
         Problem: An embedding holds a value that is not finite.
     """
-    embeddings = _checked(embeddings)
+    return nearest(embeddings, centroids, 1)[:, 0].astype(np.int32)
+
+
+def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> npt.NDArray[np.int64]:
+    """The centroids that each row is most like, the best first, int64 [n, count]; as `assign`."""
+    found = np.zeros((len(embeddings), count), dtype=np.int64)
     if not len(embeddings):
-        return np.zeros(0, dtype=np.int32)
-    index = _faiss().IndexFlatL2(centroids.shape[1])
+        return found
+    index = _faiss().IndexFlatIP(centroids.shape[1])
     index.add(np.ascontiguousarray(centroids, dtype=np.float32))
-    return np.asarray(index.search(embeddings, 1)[1][:, 0], dtype=np.int32)
+    for begin in range(0, len(embeddings), BLOCK):
+        rows = np.arange(begin, min(begin + BLOCK, len(embeddings)))
+        found[rows] = index.search(_checked(embeddings, rows), count)[1]
+        if begin // BLOCK % 8 == 7:
+            let_go(embeddings)
+    let_go(embeddings)
+    return found
 
 
-def _checked(embeddings: Vectors) -> Vectors:
-    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+def _checked(embeddings: Vectors, rows: npt.NDArray[np.int64]) -> Vectors:
+    some = np.ascontiguousarray(embeddings[rows], dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(some).all(axis=1))
     if len(bad):
         raise Problem(
-            f"embeddings: row {bad[0]} of {len(embeddings)} holds a value that is not a finite number ({len(bad)} such "
-            "rows); expected finite float32. Look at the embedding model and its precision."
+            f"embeddings: row {rows[bad[0]]} of {len(embeddings)} holds a value that is not a finite number; expected "
+            "finite float32. Look at the embedding model and its precision."
         )
-    return np.ascontiguousarray(embeddings, dtype=np.float32)
+    return some
+
+
+def let_go(array: Any) -> None:
+    """Let go of what has been read of an array on disk, so that the process does not seem to grow by it."""
+    import mmap
+
+    held = getattr(array, "_mmap", None)
+    if isinstance(held, mmap.mmap) and array.mode != "c":
+        held.madvise(mmap.MADV_DONTNEED)
 
 
 def _faiss() -> Any:

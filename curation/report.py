@@ -1,149 +1,209 @@
-"""What curation leaves behind: `turns/`, `dropped/`, `quarantine/`, `report.json`."""
+"""What curation leaves behind: `turns/`, `dropped/`, `quarantine/`, `rows/`, `report.json`.
+
+Everything is written bucket by bucket: only ids of chosen turns are held for all of them.
+"""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
-from curation import embed, finder, safety
-from curation.quotas import Plan
+from curation import choosing, embed, finder, intake, rowsteps, safety
+from curation.card import write_card
+from curation.choosing import Chosen
+from curation.explorer_files import write_explorer_files
+from curation.intake import REPEATED, Intake
+from curation.outcomes import Outcomes
+from curation.partition import spread, write_private
+from curation.report_page import write_page
+from curation.store import Store
 from schemas.recipe import Curation
+from schemas.review import SafetyCase
 from schemas.stage import Rows, write_json
 from schemas.turns import CuratedTurn, DroppedTurn, Quarantined
 
-STEPS = ("read", "validate", "scrub", "safety", "language", "embed", "cluster", "near-duplicates", "quotas")
+STEPS = ("read", "validate", "window", *rowsteps.STEPS, *choosing.STEPS)
 PART_ROWS = 20_000
-REPEATED = "repeated turn_id"
 
 
-class Made(NamedTuple):
-    """What the steps came to.
-
-    Attributes:
-        counts: `in`, `kept`, `dropped` and `quarantined` of each of `STEPS`.
-        chosen: `turn_id`, `persona_id` and `cluster_id` of the turns that stay, sorted by `turn_id`.
-        dropped: As `DroppedTurn`.
-        quarantined: Files of `Quarantined` rows.
-        pii: How many pieces of personal data were masked in last messages and replies, by type.
-        languages: Turns by language.
-        clusters: How many.
-        near_duplicates: How many turns went for being like another.
-        plan: What the quotas came to.
-        problems: Sentences about whole files.
-    """
-
-    counts: Mapping[str, Counter[str]]
-    chosen: pl.DataFrame
-    dropped: pl.DataFrame
-    quarantined: Sequence[Path]
-    pii: Counter[str]
-    languages: Counter[str]
-    clusters: int
-    near_duplicates: int
-    plan: Plan
-    problems: Sequence[str]
-
-
-def write_outputs(to: Path, shards: Sequence[Path], made: Made, settings: Curation) -> tuple[Rows, dict[str, Any]]:
+def write_outputs(
+    to: Path,
+    read: Intake,
+    surplus: pl.DataFrame,
+    judged: Outcomes,
+    chosen: Chosen,
+    plan: rowsteps.Plan,
+    store: Store,
+) -> tuple[Rows, dict[str, Any]]:
     """Write everything but the manifest.
 
     Args:
         to: The stage's directory.
-        shards: Files of turns before the last three steps.
-        made: What the steps came to.
-        settings: The recipe's section.
+        read: What came in.
+        surplus: Rows that repeat another's id.
+        judged: What the row-level steps came to.
+        chosen: What stays in the end.
+        plan: As the workers were told.
+        store: Results of the row-level steps.
 
     Returns:
         Where rows went overall, and the report.
     """
-    review = _write_turns(to / "turns", shards, made.chosen.select("turn_id", "cluster_id"), settings)
-    (to / "dropped").mkdir()
-    dropped = DroppedTurn.validate(made.dropped.sort("turn_id"))
-    dropped.write_parquet(to / "dropped" / "part-00000.parquet")
-    quarantined = _write_quarantine(to / "quarantine", made.quarantined)
+    settings = plan.settings
+    _write_rows(to / "rows", judged, chosen)
+    kept, review = _write_turns(to / "turns", judged, chosen, plan, store)
+    dropped = _write_dropped(to / "dropped", read, surplus, to / "rows")
+    quarantined = _write_quarantine(to / "quarantine", read, judged)
 
-    stages = [{"stage": name, **_checked(made.counts[name])} for name in STEPS]
+    counts = {"read": read.rows, **judged.counts, **chosen.counts}
+    stages = [{"stage": name, **_checked(counts[name])} for name in STEPS]
     if broken := [after["stage"] for before, after in pairwise(stages) if before["kept"] != after["in"]]:
         raise AssertionError(f"rows are lost before {broken[0]}")
     rows = Rows.model_validate(
-        {
-            "in": stages[0]["in"],
-            "kept": made.chosen.height,
-            "dropped": dropped.height,
-            "quarantined": quarantined,
-        }
+        {"in": stages[0]["in"], "kept": kept, "dropped": dropped.height, "quarantined": quarantined}
     )
-    largest = made.chosen.group_by("persona_id").len()["len"].sort(descending=True).head(1).sum()
+    taken = chosen.rows.filter(pl.col("stage").is_null())
+    largest = taken.group_by("persona_id").len()["len"].sort(descending=True).head(1).sum()
     report = {
         "rows": rows.model_dump(by_alias=True),
         "stages": stages,
         "dropped": dropped.group_by("stage", "reason").len("count").sort("stage", "reason").to_dicts(),
-        "pii": dict(sorted(made.pii.items())),
+        "pii": dict(sorted(judged.pii.items())),
         "safety": {
             "scorer": safety.scorer_name(settings.safety),
             "embedded": settings.safety.scorer == "embedded",
             "review_band": review,
         },
-        "languages": dict(sorted(made.languages.items())),
-        "clusters": made.clusters,
-        "near_duplicates": made.near_duplicates,
+        "languages": dict(sorted(judged.languages.items())),
+        "clusters": len(chosen.titles),
+        "near_duplicates": chosen.counts["near-duplicates"]["dropped"],
         "quotas": {
-            "total": made.plan.total,
-            "bound": made.plan.bound,
-            "gap": made.plan.gap,
-            "largest_persona_share": largest / max(1, made.chosen.height),
-            "prices": made.plan.prices.to_dicts(),
-            "relaxations": made.plan.relaxations,
+            "total": chosen.plan.total,
+            "bound": chosen.plan.bound,
+            "gap": chosen.plan.gap,
+            "largest_persona_share": largest / max(1, taken.height),
+            "prices": chosen.plan.prices.to_dicts(),
+            "relaxations": chosen.plan.relaxations,
+            "gave_way": chosen.plan.gave_way,
         },
         "embedded": _embedded(settings),
-        "problems": list(made.problems),
+        "problems": list(read.problems),
+        "name": plan.recipe.name,
+        "seed": plan.recipe.seed,
+        "recipe": settings.model_dump(mode="json", exclude={"workers", "store", "shard_rows"}),
     }
     write_json(to / "report.json", report)
+    index = pl.scan_parquet(to / "rows" / "*.parquet")
+    write_explorer_files(
+        to,
+        index,
+        personas=plan.personas,
+        titles=chosen.titles,
+        texts=partial(_texts, index, plan, store),
+        seed=plan.recipe.seed,
+    )
+    write_page(to)
+    write_card(to)
     return rows, report
 
 
-def write_private(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table that its owner alone can read."""
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        frame.write_parquet(file)
+def _texts(index: pl.LazyFrame, plan: rowsteps.Plan, store: Store, ids: Sequence[str]) -> pl.DataFrame:
+    """`turn_id`, `said` and `response` of turns, scrubbed; those that never were are left out."""
+    wanted = index.filter(pl.col("turn_id").is_in(list(ids))).select("turn_id", "conversation_id", "row_key").collect()
+    buckets = intake.buckets(wanted["conversation_id"]).unique()
+    found = store.read(plan.names["scrub"], buckets, wanted["row_key"])
+    if found is None:
+        return pl.DataFrame(schema={"turn_id": pl.String, "said": pl.String, "response": pl.String})
+    said = pl.col("messages").list.last().struct.field("content")
+    return wanted.join(found, on="row_key").select("turn_id", "response", said=said)
 
 
-def _write_turns(to: Path, shards: Sequence[Path], chosen: pl.DataFrame, settings: Curation) -> int:
-    """Write the chosen turns in order of id, in parts of one size; how many are in the band that people look at."""
-    to.mkdir()
-    review = 0
-    for number, begin in enumerate(range(0, max(1, chosen.height), PART_ROWS)):
-        wanted = chosen[begin : begin + PART_ROWS]
-        part = (
-            pl.scan_parquet(list(shards))
-            .drop("embedding")
-            .filter(pl.col("turn_id").is_in(wanted["turn_id"].implode()))
-            .collect()
-            .join(wanted, on="turn_id")
-            .with_columns(difficulty=pl.lit(None, dtype=pl.Float64))
-            .select(CuratedTurn.create_empty().columns)
-            .sort("turn_id")
-        )
-        if part.height != wanted.height:
-            raise AssertionError(f"{wanted.height - part.height} chosen turns are not in the shards")
-        CuratedTurn.validate(part).write_parquet(to / f"part-{number:05}.parquet")
-        review += part.filter(safety.worst() > settings.safety.review_above).height
-    return review
+def _buckets(judged: Outcomes) -> Iterator[tuple[int, pl.DataFrame]]:
+    for path in sorted(judged.directory.glob("*.parquet")):
+        yield int(path.stem), pl.read_parquet(path)
 
 
-def _write_quarantine(to: Path, paths: Sequence[Path]) -> int:
+def _write_rows(to: Path, judged: Outcomes, chosen: Chosen) -> None:
+    """Every turn that was read, without its text, and what became of it."""
     to.mkdir(mode=0o700)
+    late = chosen.rows.drop("persona_id", "row_key")
+    for bucket, rows in _buckets(judged):
+        here = late.filter(pl.col("bucket") == bucket).drop("bucket")
+        joined = rows.drop("bucket").join(here, on="turn_id", how="left", maintain_order="left", suffix="_late")
+        joined = joined.with_columns(
+            stage=pl.coalesce("stage", "stage_late"), reason=pl.coalesce("reason", "reason_late")
+        )
+        write_private(to / f"{bucket:05}.parquet", joined.drop("stage_late", "reason_late"))
+
+
+def _write_turns(to: Path, judged: Outcomes, chosen: Chosen, plan: rowsteps.Plan, store: Store) -> tuple[int, int]:
+    """Write the chosen turns in order of id, in parts of one size, and which of them people are to look at."""
+    to.mkdir()
+    taken = chosen.rows.filter(pl.col("stage").is_null()).select("turn_id", "cluster_id", "difficulty", "bucket")
+    taken = taken.with_columns(_part=pl.int_range(pl.len()) // PART_ROWS)
+    columns = CuratedTurn.create_empty().columns
+    cases: list[pl.DataFrame] = [SafetyCase.create_empty()]
+
+    def turns() -> Iterator[pl.DataFrame]:
+        for bucket, rows in _buckets(judged):
+            wanted = taken.filter(pl.col("bucket") == bucket).drop("bucket")
+            rows = rows.join(wanted, on="turn_id", how="inner")
+            if rows.height:
+                for step in ("scrub", "safety"):
+                    results = store.read(plan.names[step], [bucket], rows["row_key"])
+                    if results is None:
+                        raise AssertionError(f"results of {step} are gone from the store")
+                    rows = rows.join(results, on="row_key", how="inner")
+                cases.append(safety.cases(rows, plan.settings.safety))
+                yield rows.select(*columns, "_part")
+
+    parts = to.parent / "work" / "parts"
+    spread(turns(), parts, "_part")
     count = 0
-    for path in paths:
-        frame = Quarantined.validate(pl.read_parquet(path))
+    for number in range(max(1, -(-taken.height // PART_ROWS))):
+        path = parts / f"{number:05}.parquet"
+        part = pl.read_parquet(path).sort("turn_id") if path.is_file() else CuratedTurn.create_empty()
+        CuratedTurn.validate(part, cast=True).write_parquet(to / f"part-{number:05}.parquet")
+        count += part.height
+    if count != taken.height:
+        raise AssertionError(f"{taken.height - count} chosen turns are not in the store")
+    (to.parent / "review").mkdir()
+    review = SafetyCase.validate(pl.concat(cases).sort("turn_id"))
+    review.write_parquet(to.parent / "review" / "part-00000.parquet")
+    return count, review.height
+
+
+def _write_dropped(to: Path, read: Intake, surplus: pl.DataFrame, rows: Path) -> pl.DataFrame:
+    to.mkdir()
+    dropped = pl.concat(
+        [
+            *(pl.read_parquet(path) for path in sorted((read.directory / "dropped").glob("*.parquet"))),
+            surplus.select("turn_id", stage=pl.lit("validate"), reason=pl.lit(REPEATED)),
+            *(
+                pl.read_parquet(path, columns=["turn_id", "stage", "reason"]).drop_nulls("stage")
+                for path in sorted(rows.glob("*.parquet"))
+            ),
+        ]
+    )
+    dropped = DroppedTurn.validate(dropped.sort("turn_id"))
+    dropped.write_parquet(to / "part-00000.parquet")
+    return dropped
+
+
+def _write_quarantine(to: Path, read: Intake, judged: Outcomes) -> int:
+    to.mkdir(mode=0o700)
+    columns = list(Quarantined.columns())
+    frames = [pl.read_parquet(path) for path in sorted((read.directory / "quarantined").glob("*.parquet"))]
+    count = 0
+    for frame in [*frames, judged.quarantined.select(columns)]:
         if frame.height:
-            write_private(to / f"part-{len(list(to.iterdir())):05}.parquet", frame)
+            write_private(to / f"part-{len(list(to.iterdir())):05}.parquet", Quarantined.validate(frame))
         count += frame.height
     return count
 
@@ -157,7 +217,7 @@ def _embedded(settings: Curation) -> list[str]:
     """Parts that stand in for real ones."""
     parts = {
         f"names: spaCy {finder.EMBEDDED}": settings.scrub.model == finder.EMBEDDED,
-        "safety: alt-profanity-check, which hears words and not intent": settings.safety.scorer == "embedded",
+        f"safety: {safety.scorer_name(settings.safety)}": settings.safety.scorer == "embedded",
         f"embeddings: {embed.EMBEDDED}": settings.embedding.model == embed.EMBEDDED,
     }
     return [name for name, used in parts.items() if used]

@@ -1,29 +1,30 @@
-"""How toxic a text sounds, by label.
+"""How unsafe a turn is, by label, and what follows: keep, drop, or a grey band that goes to people.
 
-`detoxify` is the real scorer, with a checkpoint of yours. The embedded one is alt-profanity-check: linear, over
-words; it hears words and not intent, and says so in every report. Either over-blocks banter, so only what is above
-`drop_above` goes; the band below it stays and is counted for people to look at.
+`detoxify` is the real scorer: one of its five models, or a checkpoint of yours. The embedded one (`safety_head`) is a
+small head on sentence embeddings, and says so in every report. Either hears abuse in banter now and then, so only
+what is above `drop_above` goes; what lies between `review_above` and it stays, and is handed to people as
+`SafetyCase`. The bounds may differ by label, locale and language (`schemas.recipe.Safety.bounds`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from schemas.problems import Problem
-from schemas.recipe import Safety
+from curation.safety_head import ENCODER, LANGUAGES, Embedded, Vectors, weights_name
+from schemas.precision import Precision
+from schemas.recipe import Embedding, Safety
+from schemas.review import SafetyCase
 from schemas.turns import SCORES
 
 Scores = dict[str, npt.NDArray[np.float64]]
-WORDS = "alt-profanity-check"
 DECIMALS = 4  # of a score: what is left does not depend on which texts shared a batch
+SIDES = pl.List(pl.Struct({"label": pl.String, "user": pl.Float64, "reply": pl.Float64}))
+MULTILINGUAL = ("en", "es", "fr", "it", "pt", "ru", "tr")  # what Detoxify's multilingual model was trained on
 
 
 class Scorer(Protocol):
@@ -37,92 +38,94 @@ class Scorer(Protocol):
     name: str
     embedded: bool
 
-    def score(self, texts: Sequence[str]) -> Scores:
-        """Scores from 0 (harmless) to 1, one array per label, as long as `texts`."""
+    def score(
+        self, texts: Sequence[str], vectors: Vectors | None = None, before: Sequence[str] | None = None
+    ) -> Scores:
+        """Scores from 0 (harmless) to 1, one array per label, as long as `texts`.
+
+        Args:
+            texts: Messages.
+            vectors: Their embeddings by `ENCODER`, where there are any; a scorer may do without.
+            before: What the same person said before each, "" for nothing; a scorer may do without.
+        """
         ...
 
 
-def load_scorer(settings: Safety) -> Scorer:
+def load_scorer(settings: Safety, precision: Precision = "auto") -> Scorer:
     """The recipe's scorer.
 
     Raises:
         Problem: The checkpoint is not there, is another file than the recipe says, or cannot be loaded offline.
     """
-    return _Detoxify(settings) if settings.scorer == "detoxify" else _Words()
+    if settings.scorer == "embedded":
+        return Embedded(precision)
+    from curation.safety_detoxify import Detoxify
+
+    return Detoxify(settings, precision)
 
 
 def scorer_name(settings: Safety) -> str:
     """What the scorer is called in reports."""
-    return WORDS if settings.scorer == "embedded" else f"detoxify:{settings.checkpoint_sha256}"
+    if settings.scorer == "embedded":
+        return weights_name()
+    return f"detoxify:{settings.model or settings.checkpoint_sha256}"
 
 
-class _Words:
-    name, embedded = WORDS, True
+def languages(settings: Safety) -> tuple[str, ...] | None:
+    """Languages that the scorer was trained on; None where only the checkpoint's owner knows."""
+    if settings.scorer == "embedded":
+        return LANGUAGES
+    if settings.checkpoint:
+        return None
+    return MULTILINGUAL if settings.model == "multilingual" else ("en",)
 
-    def score(self, texts: Sequence[str]) -> Scores:
-        from profanity_check import predict_prob
 
-        found = predict_prob(list(texts)) if texts else np.zeros(0)
-        return {"toxicity": np.asarray(found, dtype=np.float64)}
-
-
-class _Detoxify:
-    embedded = False
-    batch = 32  # texts
-
-    def __init__(self, settings: Safety) -> None:
-        path = Path(settings.checkpoint or "")  # the recipe has seen to it that there is one
-        if not path.is_file():
-            raise Problem(f"curation.safety.checkpoint: {path}: no such file; give a Detoxify checkpoint.")
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != settings.checkpoint_sha256:
-            raise Problem(
-                f"curation.safety.checkpoint: {path} has sha256 {digest}, the recipe says "
-                f"{settings.checkpoint_sha256}; "
-                "a checkpoint is code, so it was not opened. Get the right file, or mend checkpoint_sha256."
-            )
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from detoxify import Detoxify
-
-        try:
-            self._model = Detoxify(checkpoint=str(path))
-        except (OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
-            raise Problem(
-                f"curation.safety.checkpoint: {path} did not load ({type(error).__name__}); its "
-                f"config.arch.args.model_type "
-                "has to name a local folder with config.json and the tokenizer's files."
-            ) from None
-        self.name = scorer_name(settings)
-
-    def score(self, texts: Sequence[str]) -> Scores:
-        labels = self._model.class_names
-        rows = np.zeros((len(texts), len(labels)))
-        by_length = sorted(range(len(texts)), key=lambda row: (len(texts[row]), texts[row]))
-        for begin in range(0, len(texts), self.batch):
-            part = by_length[begin : begin + self.batch]
-            found = self._model.predict([texts[row] for row in part])
-            rows[part] = np.column_stack([found[label] for label in labels])
-        return {label: rows[:, column] for column, label in enumerate(labels)}
+def takes_vectors(settings: Safety, embedding: Embedding) -> bool:
+    """Whether the run's embeddings are the ones that the scorer was trained on, so that it need not make its own."""
+    return settings.scorer == "embedded" and embedding.model == ENCODER
 
 
 def score(turns: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
-    """Add `safety`: the higher of the user's last message and the reply, by label.
+    """Add `safety`, the higher score of the user's last message and the reply by label, and `safety_sides`, both.
+
+    The user's message before the last goes along as context.
+
+    Args:
+        turns: With `messages` and `response`. Columns `user_vector` and `reply_vector` (arrays of float32), where
+            they are there, must be the two messages' embeddings by `ENCODER`.
+        scorer: From `load_scorer`.
 
     Returns:
         The rows in the same order.
+
+    Raises:
+        ValueError: A score is not a number.
     """
-    said = turns.select(pl.col("messages").list.last().struct.field("content"), "response")
-    texts = said.to_series(0).to_list() + said.to_series(1).to_list()
-    highest = {
-        label: np.round(np.maximum(values[: turns.height], values[turns.height :]), DECIMALS)
-        for label, values in scorer.score(texts).items()
-    }
-    rows = [
-        [{"label": label, "score": float(values[row])} for label, values in highest.items()]
-        for row in range(turns.height)
+    said = turns.select(user=pl.col("messages").list.last().struct.field("content"), reply="response")
+    texts = [*said["user"].to_list(), *said["reply"].to_list()]
+    users = pl.element().filter(pl.element().struct.field("role") == "user").struct.field("content")
+    earlier = pl.col("messages").list.eval(users).list.get(-2, null_on_oob=True).fill_null("")
+    before = [*turns.select(earlier).to_series().to_list(), *[""] * turns.height]
+    vectors = None
+    if {"user_vector", "reply_vector"} <= set(turns.columns):
+        vectors = np.vstack([turns["user_vector"].to_numpy(), turns["reply_vector"].to_numpy()])
+    found = {label: np.round(values, DECIMALS) for label, values in scorer.score(texts, vectors, before).items()}
+    if not all(np.isfinite(values).all() for values in found.values()):
+        raise ValueError("not finite")
+    both = [
+        pl.struct(
+            label=pl.lit(label),
+            user=pl.Series(values[: turns.height], dtype=pl.Float64),
+            reply=pl.Series(values[turns.height :], dtype=pl.Float64),
+        )
+        for label, values in found.items()
     ]
-    return turns.with_columns(pl.Series("safety", rows, dtype=SCORES))
+    higher = pl.struct(
+        label=pl.element().struct.field("label"),
+        score=pl.max_horizontal(pl.element().struct.field("user"), pl.element().struct.field("reply")),
+    )
+    scored = turns.with_columns(safety_sides=pl.concat_list(both).cast(SIDES))
+    return scored.with_columns(safety=pl.col("safety_sides").list.eval(higher).cast(SCORES))
 
 
 def worst() -> pl.Expr:
@@ -130,9 +133,60 @@ def worst() -> pl.Expr:
     return pl.col("safety").list.eval(pl.element().struct.field("score")).list.max()
 
 
+def decision(settings: Safety) -> pl.Expr:
+    """`keep`, `review` or `drop` for each scored turn: the worst over its labels."""
+    level = _verdict(settings).struct.field("level")
+    return pl.when(level == 2).then(pl.lit("drop")).when(level == 1).then(pl.lit("review")).otherwise(pl.lit("keep"))
+
+
 def drop_reason(settings: Safety) -> pl.Expr:
-    """Why a scored turn is dropped, null where it stays: the label that scored highest and the bound."""
-    by_score = pl.element().sort_by(pl.element().struct.field("score"), descending=True, maintain_order=True).first()
-    label = pl.col("safety").list.eval(by_score.struct.field("label")).list.first()
-    reason = pl.concat_str(label, pl.lit(f" above {settings.drop_above}"))
-    return pl.when(worst() > settings.drop_above).then(reason)
+    """Why a scored turn is dropped, null where it stays: the highest label above its bound, and the bound."""
+    verdict = _verdict(settings)
+    reason = pl.concat_str(verdict.struct.field("label"), pl.lit(" above "), verdict.struct.field("drop"))
+    return pl.when(verdict.struct.field("level") == 2).then(reason)
+
+
+def cases(turns: pl.DataFrame, settings: Safety) -> pl.DataFrame:
+    """The scored turns that people are to look at, as `SafetyCase`, ordered by id.
+
+    Args:
+        turns: From `score`, with `turn_id` and `locale`.
+        settings: The recipe's.
+    """
+    grey = turns.select("turn_id", "locale", "safety_sides", verdict=_verdict(settings)).unnest("verdict")
+    sides = pl.col("safety_sides").struct
+    grey = grey.filter(pl.col("level") == 1).explode("safety_sides").filter(sides.field("label") == pl.col("label"))
+    side = pl.when(sides.field("reply") > sides.field("user")).then(pl.lit("reply")).otherwise(pl.lit("user"))
+    return SafetyCase.validate(grey.select("turn_id", "label", "score", side=side, locale="locale").sort("turn_id"))
+
+
+def _verdict(settings: Safety) -> pl.Expr:
+    """The label that decides, as {label, score, drop, level}; level 0 keeps, 1 goes to people, 2 drops."""
+    spoken = languages(settings)
+    language = pl.col("locale").str.split("-").list.first()
+    narrow = sorted(settings.locales, key=lambda locale: (-locale.count("-"), locale))
+    rules = [(language == locale if "-" not in locale else pl.col("locale") == locale, locale) for locale in narrow]
+    chosen = _pick(settings, "und", spoken is None)
+    if spoken is not None:
+        chosen = pl.when(language.is_in(spoken)).then(_pick(settings, "und", True)).otherwise(chosen)
+    for condition, locale in reversed(rules):
+        known = spoken is None or locale.split("-")[0] in spoken
+        chosen = pl.when(condition).then(_pick(settings, locale, known)).otherwise(chosen)
+    return chosen
+
+
+def _pick(settings: Safety, locale: str, spoken: bool) -> pl.Expr:
+    named = {*settings.labels, "harmful_request", *(label for rules in settings.locales.values() for label in rules)}
+    label, value = pl.element().struct.field("label"), pl.element().struct.field("score")
+    drop, review = (
+        label.replace_strict(
+            {name: settings.bounds(name, locale, spoken)[which] for name in sorted(named)},
+            default=settings.bounds("", locale, spoken)[which],
+            return_dtype=pl.Float64,
+        )
+        for which in (0, 1)
+    )
+    level = (value > drop).cast(pl.Int8) + (value > review).cast(pl.Int8)
+    judged = pl.struct(label=label, score=value, drop=drop, level=level)
+    order = judged.sort_by(level, value, descending=True, maintain_order=True)
+    return pl.col("safety").list.eval(order.first()).list.first()

@@ -1,103 +1,148 @@
-"""Personal data out of turns: found by Presidio, replaced by keyed placeholders.
+"""Personal data out of whole conversations: found, followed through all messages, replaced.
 
-The spaCy model's names count only in texts of the model's own language: it tags others wildly. A name that its owner
-gave, or one of several words, is looked for in all messages of the turn, so that a reply that repeats it does not give
-it away, and a surname alone stands for the full name. The system prompt that comes first is the product's own text and
-stays; names in it, and the persona's, are not personal data in its conversations.
+`located` finds: every distinct text of a conversation is analysed once (a history stands in all later turns), and what
+one message tells for sure is looked for in all of them, earlier ones included (`curation.known`). `scrub` replaces, by
+keyed placeholders or by surrogates. Both look at one conversation at a time: other conversations in the frame, and the
+order of rows, change nothing.
 
-Not done: keys and numbers in tool calls are left alone; a name that only later turns tell to be one is readable in
-earlier turns.
+The tagger's names count only in texts of its own language: it tags others wildly. The system prompt that comes first is
+the product's own text and stays; names in it, and the persona's, are not personal data in its conversations. A
+placeholder is never touched again.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Literal
 
 import polars as pl
 
-from curation import language
+from curation import language, tool_calls
+from curation.conversations import Conversation, Located, Mention, conversations, exploded
 from curation.finder import Finder, merged
-from curation.found import INTRODUCED, NOT_A_NAME, Found
+from curation.found import Found
+from curation.known import Known, joined
+from curation.people import name_words
 from curation.placeholders import PERSON, placeholder, pseudonym
+from curation.recognisers.across import across
+from curation.surrogates import surrogates
 from schemas.personas import Persona
 from schemas.turns import CuratedTurn
 
 
-def scrub(turns: pl.DataFrame, find: Finder, key: bytes, personas: Mapping[str, Persona]) -> pl.DataFrame:
+def scrub(
+    turns: pl.DataFrame,
+    find: Finder,
+    key: bytes,
+    personas: Mapping[str, Persona],
+    replace: Literal["placeholder", "surrogate"] = "placeholder",
+) -> pl.DataFrame:
     """Replace personal data in messages, replies and tool calls, and key the users again.
 
-    Each distinct text is analysed once: a conversation's history stands in all its later turns.
-
     Args:
-        turns: `schemas.turns.Turn` rows.
+        turns: `schemas.turns.Turn` rows: all turns of each conversation, in any order.
         find: What finds.
-        key: See `read_key`.
+        key: See `placeholders.read_key`.
         personas: Whose names are free in their conversations.
+        replace: By placeholders, or by other values that look alike.
 
     Returns:
         The rows in the same order, with `messages`, `response`, `tool_calls` and `user_key` replaced and `pii` added:
         counts by type over the user's last message and the reply.
     """
-    rows = turns.select(
-        "conversation_id", "persona_id", "locale", "messages", "response", "tool_calls", "user_key"
-    ).to_dicts()
-    calls = [_strings(row["tool_calls"]) for row in rows]
-    wanted = dict.fromkeys(
-        (row["locale"].split("-")[0], text)
-        for row, strings in zip(rows, calls, strict=True)
-        for text in [row["response"], *strings, *(message["content"] for message in row["messages"])]
-    )
-    distinct = list(dict.fromkeys(text for _, text in wanted))
-    detected = dict(zip(distinct, language.detect(distinct), strict=True))
-    tagged = {pair: _is_spoken(find.language, pair[0], detected[pair[1]]) for pair in wanted}
-    asked = list(dict.fromkeys((pair[1], yes) for pair, yes in tagged.items()))
-    found = dict(zip(asked, find([text for text, _ in asked], [yes for _, yes in asked]), strict=True))
+    messages = exploded(turns)
+    calls = turns.select("conversation_id", "tool_calls").drop_nulls().unique()
+    asides: defaultdict[str, list[str]] = defaultdict(list)
+    for conversation, call in calls.iter_rows():
+        asides[conversation] += tool_calls.texts(call)
+    texts: list[tuple[str, str, str]] = []
+    counts: list[tuple[str, str, str, int]] = []
+    changed_calls: list[tuple[str, str, str]] = []
+    replaced: dict[str, dict[str, str]] = {}
+    for located_ in located(conversations(turns, messages, asides), find, personas):
+        id = located_.conversation.id
+        new = _replacer(located_, key, replace)
+        replaced[id] = {text: _replace(text, mentions, new) for text, mentions in located_.mentions.items()}
+        texts += [(id, text, replaced[id][text]) for _, text in located_.conversation.said]
+        for _, text in set(located_.conversation.said):
+            kinds = Counter(mention.found.type for mention in located_.mentions[text])
+            counts += [(id, text, kind, count) for kind, count in kinds.items()]
+    for conversation, call in calls.iter_rows():
+        changed_calls.append((conversation, call, tool_calls.changed(call, replaced[conversation].__getitem__)))
+    return _with(turns, messages, texts, counts, changed_calls, key)
 
-    @cache
-    def own_names(persona_id: str, spoken: str, prompt: str) -> frozenset[str]:
-        hits = found[prompt, tagged[spoken, prompt]] if prompt else []
-        return _own_names(personas.get(persona_id), prompt, hits)
 
-    @cache
-    def others(own: frozenset[str], spoken: str, text: str) -> list[Found]:
-        return [hit for hit in found[text, tagged[spoken, text]] if not _is_own(text, hit, own)]
+def located(all: Sequence[Conversation], find: Finder, personas: Mapping[str, Persona]) -> Iterator[Located]:
+    """Find personal data in whole conversations.
 
-    @cache
-    def masked(
-        conversation: str, own: frozenset[str], known: frozenset[str], spoken: str, text: str
-    ) -> tuple[str, Counter[str]]:
-        hits = merged([*others(own, spoken, text), *_again(text, known, own)])
-        return _replace(text, hits, known, key, conversation)
+    Args:
+        all: Conversations; each is analysed for itself.
+        find: What finds.
+        personas: Whose names are free in their conversations.
 
-    result = []
-    for row, strings in zip(rows, calls, strict=True):
-        spoken, (system, *messages) = row["locale"].split("-")[0], row["messages"]
-        own = own_names(row["persona_id"], spoken, system["content"])
-        said = [*(message["content"] for message in messages), row["response"]]
-        known = frozenset(name for text in said for name in _sure_names(text, others(own, spoken, text)))
-        mask = partial(masked, row["conversation_id"], own, known, spoken)
-        response, counts = mask(row["response"])
-        result.append(
-            {
-                "messages": [system, *({"role": m["role"], "content": mask(m["content"])[0]} for m in messages)],
-                "response": response,
-                "tool_calls": _with_strings(row["tool_calls"], {text: mask(text)[0] for text in strings}),
-                "user_key": pseudonym(key, row["user_key"]),
-                "pii": [
-                    {"type": kind, "count": count}
-                    for kind, count in sorted((counts + mask(messages[-1]["content"])[1]).items())
-                ],
-            }
+    Yields:
+        For each conversation, in order, the mentions in all of its texts.
+    """
+    texts = list(dict.fromkeys(text for one in all for text in (*one.prompts, *_texts(one))))
+    detected = dict(zip(texts, language.detect([_without_names(text) for text in texts]), strict=True))
+
+    def asked(conversation: Conversation, text: str) -> tuple[str, bool, bool]:
+        """The text, whether its language is one of the engine's, and whether it is English."""
+        of = {
+            language_: any(_is_spoken(language_, spoken, detected[text]) for spoken in conversation.languages)
+            for language_ in {"en", *(find.languages or ())}
+        }
+        return text, find.languages is None or any(of[language_] for language_ in find.languages), of["en"]
+
+    wanted = list(dict.fromkeys(asked(one, text) for one in all for text in (*one.prompts, *_texts(one))))
+    found = dict(zip(wanted, find(*map(list, zip(*wanted, strict=True))), strict=True)) if wanted else {}
+    for one in all:
+        of_prompts = [(prompt, found[asked(one, prompt)]) for prompt in one.prompts]
+        own = frozenset(
+            word
+            for persona_id in one.personas
+            for prompt, hits_ in of_prompts or [("", [])]
+            for word in _own_names(personas.get(persona_id), prompt, hits_)
         )
-    changed = ("messages", "response", "tool_calls", "user_key", "pii")
-    schema = {name: CuratedTurn.create_empty().schema[name] for name in changed}
-    return turns.with_columns(pl.DataFrame(result, schema=schema).get_columns())
+        hits = {
+            text: [hit for hit in _settled(text, found[asked(one, text)]) if not _is_own(text, hit, own)]
+            for text in _texts(one)
+        }
+        for text, more in _across(one).items():
+            hits[text] += _settled(text, more)
+        known = Known(hits, own, one.languages)
+        mentions = {}
+        for text, firm in hits.items():
+            again = _settled(text, known.again(text))
+            whole = joined(text, merged([*firm, *again]), known) if firm or again else []
+            mentions[text] = [Mention(hit, known.identity(hit.type, text[hit.start : hit.end])) for hit in whole]
+        yield Located(one, mentions, own)
+
+
+def _texts(conversation: Conversation) -> Iterator[str]:
+    """Every text once."""
+    yield from dict.fromkeys((*(text for _, text in conversation.said), *conversation.asides))
+
+
+def _across(conversation: Conversation) -> dict[str, list[Found]]:
+    """What one speaker gives over several messages, by message."""
+    found: defaultdict[str, list[Found]] = defaultdict(list)
+    for role in sorted({role for role, _ in conversation.said}):
+        messages = [text for speaker, text in conversation.said if speaker == role]
+        for text, hits in zip(messages, across(messages), strict=True):
+            found[text] += hits
+    return found
+
+
+# Words with a capital are mostly names, and names are of all languages.
+_NAMES = re.compile(r"\b[A-ZÀ-ÞĀ-Ž][\w'’-]*(?:[.@]\w+)*")
+
+
+def _without_names(text: str) -> str:
+    return text if text.isupper() else _NAMES.sub(" ", text)
 
 
 def _is_spoken(model: str, locale: str, detected: tuple[str, float]) -> bool:
@@ -124,81 +169,119 @@ def _own_names(persona: Persona | None, prompt: str, found: Sequence[Found]) -> 
         *(prompt[f.start : f.end] for f in found if f.type == PERSON),
     ]
     names += [name for match in _YOU_ARE.finditer(prompt) for name in match.groups() if name]
-    return frozenset(word for name in names for word in _name_words(name))
-
-
-def _name_words(name: str) -> list[str]:
-    return [
-        word
-        for word in re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold())
-        if len(word) > 1 or not word.isascii()
-    ]
+    return frozenset(word for name in names for word in name_words(name))
 
 
 def _is_own(text: str, found: Found, own: frozenset[str]) -> bool:
-    return found.type == PERSON and own.issuperset(_name_words(text[found.start : found.end]))
+    names = name_words(text[found.start : found.end]) if found.type == PERSON else ()
+    return bool(names) and own.issuperset(names)
 
 
-def _sure_names(text: str, found: Sequence[Found]) -> Iterator[str]:
-    """Names that are looked for elsewhere: given by their owner, or of several words."""
+_PLACEHOLDER = re.compile(r"<[A-Z]+(?:_[A-Z]+)*_[0-9a-f]{6}>")
+_AND = re.compile(r"\s+(?:and|und|y|et|e|&)\s+|\s*[,/|]\s*")
+
+
+def _settled(text: str, found: Iterable[Found]) -> list[Found]:
+    """Findings that leave placeholders alone, with two people as two."""
+    masks = [match.span() for match in _PLACEHOLDER.finditer(text)] if "<" in text else []
+    settled = []
     for hit in found:
-        name = text[hit.start : hit.end]
-        if hit.type == PERSON and (hit.score == INTRODUCED or len(_name_words(name)) > 1):
-            yield name
+        pieces = [hit]
+        if hit.type == PERSON:
+            breaks = [match.span() for match in _AND.finditer(text, hit.start, hit.end)]
+            edges = [hit.start, *(edge for span in breaks for edge in span), hit.end]
+            pieces = [hit._replace(start=a, end=b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+        for piece in pieces:
+            over = [(start, end) for start, end in masks if start < piece.end and piece.start < end]
+            if not over:
+                settled.append(piece)
+            elif piece.type != PERSON:  # what a tagger makes of a placeholder and its neighbours is no name
+                edges = [piece.start, *(edge for span in over for edge in span), piece.end]
+                settled += [
+                    piece._replace(start=a, end=b)
+                    for a, b in zip(edges[::2], edges[1::2], strict=True)
+                    if a < b and any(map(str.isalnum, text[a:b]))
+                ]
+    return settled
 
 
-def _again(text: str, known: frozenset[str], own: frozenset[str]) -> Iterator[Found]:
-    """Words of known names wherever they stand: as they were written, or with a capital."""
-    for name in known:
-        spaced = name.isascii() or not any(c > "\u2e7f" for c in name)
-        for word in re.findall(r"[\w'’-]+", name) if spaced else [name]:
-            if (len(word) < 3 and spaced) or word.lower() in NOT_A_NAME or own.issuperset(_name_words(word)):
-                continue
-            edge = r"\b" if spaced else ""
-            for match in re.finditer(f"{edge}(?:{re.escape(word)}|{re.escape(word.title())}){edge}", text):
-                yield Found(*match.span(), PERSON, 0.5)
+Replacer = Callable[[Mention, str], str]
 
 
-def _replace(
-    text: str, found: Sequence[Found], known: frozenset[str], key: bytes, conversation_id: str
-) -> tuple[str, Counter[str]]:
+def _replacer(located: Located, key: bytes, replace: str) -> Replacer:
+    """What stands in the place of a mention."""
+    if replace == "surrogate":
+        return surrogates(located, key)
+
+    @cache
+    def of(kind: str, identity: str) -> str:
+        return placeholder(key, located.conversation.id, kind, identity)
+
+    return lambda mention, shown: of(mention.found.type, mention.identity)
+
+
+def _replace(text: str, mentions: Sequence[Mention], new: Replacer) -> str:
+    if not mentions:
+        return text
     parts, at = [], 0
-    for hit in found:
-        shown = text[hit.start : hit.end]
-        if hit.type == PERSON:  # a surname alone stands for the full name
-            full = (name for name in sorted(known) if set(_name_words(shown)) < set(_name_words(name)))
-            shown = next(full, shown)
-        parts += [text[at : hit.start], placeholder(key, conversation_id, hit.type, shown)]
-        at = hit.end
-    return "".join([*parts, text[at:]]), Counter(hit.type for hit in found)
+    for mention in mentions:
+        start, end = mention.found.start, mention.found.end
+        parts += [text[at:start], new(mention, text[start:end])]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
-def _strings(tool_calls: str | None) -> list[str]:
-    """Texts inside tool calls: JSON's string values, or the whole where it is not JSON."""
-    if tool_calls is None:
-        return []
-    try:
-        parsed = json.loads(tool_calls)
-    except ValueError:
-        return [tool_calls]
-    texts: list[str] = []
-    _walk(parsed, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
-    return texts
+def _with(
+    turns: pl.DataFrame,
+    messages: pl.DataFrame,
+    texts: list[tuple[str, str, str]],
+    counts: list[tuple[str, str, str, int]],
+    calls: list[tuple[str, str, str]],
+    key: bytes,
+) -> pl.DataFrame:
+    """The frame with everything replaced, by joins on conversation and text."""
+    schema = CuratedTurn.create_empty().schema
+    ids = turns.select("conversation_id").with_row_index("row")
+    new = pl.DataFrame(texts, schema=["conversation_id", "content", "new"], orient="row", schema_overrides=_STRINGS)
+    new = new.unique()
+    by_type = pl.DataFrame(
+        counts,
+        schema={"conversation_id": pl.String, "content": pl.String, "type": pl.String, "count": pl.UInt32},
+        orient="row",
+    )
+    on = ["conversation_id", "content"]
+    history = (
+        messages.join(ids, on="row", maintain_order="left")
+        .join(new, on=on, how="left", maintain_order="left")
+        .with_columns(content=pl.when(pl.col("at") == 0).then("content").otherwise("new"))
+        .group_by("row", maintain_order=True)
+        .agg(pl.struct("role", "content").alias("messages"))
+    )
+    last = turns.select(pl.col("messages").list.last().struct.field("content"))["content"]
+    said = pl.concat([ids.with_columns(content=last), ids.with_columns(turns["response"].alias("content"))])
+    pii = (
+        said.join(by_type, on=on)
+        .group_by("row", "type")
+        .agg(pl.col("count").sum())
+        .sort("row", "type")
+        .group_by("row", maintain_order=True)
+        .agg(pl.struct("type", "count").alias("pii"))
+    )
+    replies = ids.with_columns(turns["response"].alias("content")).join(new, on=on, how="left", maintain_order="left")
+    called = pl.DataFrame(
+        calls, schema=["conversation_id", "tool_calls", "new"], orient="row", schema_overrides=_STRINGS
+    )
+    called = turns.select("conversation_id", "tool_calls").join(
+        called, on=["conversation_id", "tool_calls"], how="left", maintain_order="left"
+    )
+    users = turns["user_key"].unique().to_list()
+    return turns.with_columns(
+        ids.join(history, on="row", how="left", maintain_order="left")["messages"].cast(schema["messages"]),
+        replies["new"].alias("response"),
+        called["new"].alias("tool_calls"),
+        turns["user_key"].replace_strict(users, [pseudonym(key, user) for user in users], return_dtype=pl.String),
+        ids.join(pii, on="row", how="left", maintain_order="left")["pii"].fill_null([]).cast(schema["pii"]),
+    )
 
 
-def _with_strings(tool_calls: str | None, replaced: Mapping[str, str]) -> str | None:
-    if tool_calls is None or not replaced:
-        return tool_calls
-    if tool_calls in replaced:
-        return replaced[tool_calls]
-    return json.dumps(_walk(json.loads(tool_calls), replaced.__getitem__), ensure_ascii=False)
-
-
-def _walk(value: Any, change: Any) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [_walk(item, change) for item in value]
-    if isinstance(value, dict):
-        return {name: _walk(item, change) for name, item in value.items()}
-    return value
+_STRINGS = dict.fromkeys(("conversation_id", "content", "tool_calls", "new"), pl.String)

@@ -39,7 +39,7 @@ class Choice(NamedTuple):
 
     Attributes:
         chosen: `turn_id` of the chosen turns, sorted.
-        dropped: `turn_id` and `reason` of all others, sorted by `turn_id`.
+        dropped: `turn_id`, `reason` and `hard` of all others, sorted by `turn_id`.
         plan: How many turns of each cell, what each quota costs, what had to be relaxed.
         hard: For each chosen turn whether it is `hard`, `other` or `unknown`, as `recheck` needs it later: the hard
             third of what is left after people have discarded some is another one.
@@ -327,11 +327,11 @@ def _count(ranked: pl.DataFrame) -> pl.DataFrame:
 
 
 def _divide(ranked: pl.DataFrame, takes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The chosen turns with their band, and the others with the reason."""
+    """The chosen turns with their band, and the others with the reason and theirs."""
     judged = ranked.join(takes, on="cell", how="left", maintain_order="left")
     taken = pl.col("place") < pl.col("take")
     band = pl.lit(pl.Series(BANDS)).gather(pl.col("cell") % 3)
     return (
         judged.filter(taken).select("turn_id", hard=band),
-        judged.filter(~taken).select("turn_id", pl.col("reason").cast(pl.String)),
+        judged.filter(~taken).select("turn_id", pl.col("reason").cast(pl.String), hard=band),
     )

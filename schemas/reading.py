@@ -77,8 +77,17 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
         update={
             "input": curation.input if named else place(curation.input),
             "personas": place(curation.personas),
-            "scrub": curation.scrub.model_copy(update={"key_file": place(curation.scrub.key_file)}),
-            "safety": curation.safety.model_copy(update={"checkpoint": place(curation.safety.checkpoint)}),
+            "store": place(curation.store),
+            "difficulty": place(curation.difficulty),
+            "scrub": curation.scrub.model_copy(
+                update={
+                    "key_file": place(curation.scrub.key_file),
+                    "recognisers": tuple(str((start / path).resolve()) for path in curation.scrub.recognisers),
+                }
+            ),
+            "safety": curation.safety.model_copy(
+                update={key: place(getattr(curation.safety, key)) for key in ("checkpoint", "folder")}
+            ),
         }
     )
     model = start / recipe.policy.model

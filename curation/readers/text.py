@@ -68,11 +68,11 @@ def text_records(path: Path, name: str, layout: Layout, limit: int) -> Iterator[
                 return
             stream.seek(3 if head.startswith(b"\xef\xbb\xbf") else 0)
             if ".csv" in path.suffixes:
-                records = _csv_records(path, name, layout, _lines(stream), limit)
+                records = _csv_records(path, name, layout, lines(stream), limit)
             elif _is_list(path, stream):
                 records = (_json_record(name, "item", piece, limit) for piece in _items(stream) if piece.raw)
             else:
-                records = (_json_record(name, "line", piece, limit) for piece in _lines(stream) if piece.raw.strip())
+                records = (_json_record(name, "line", piece, limit) for piece in lines(stream) if piece.raw.strip())
             for record in records:
                 yield record
                 read = record.place
@@ -80,7 +80,8 @@ def text_records(path: Path, name: str, layout: Layout, limit: int) -> Iterator[
             yield whole_file(path, name, f"the gzip stream is cut off or damaged after {read}; pack the file again.")
 
 
-def _lines(stream: IO[bytes]) -> Iterator[Piece]:
+def lines(stream: IO[bytes]) -> Iterator[Piece]:
+    """Lines of a stream; of one that is longer than `KEPT_BYTES` only its beginning is held."""
     number = 0
     while line := stream.readline(CHUNK):
         number += 1

@@ -1,6 +1,13 @@
-"""Street addresses, as some fifteen languages write them, with flat, town and postcode where those follow.
+"""Street addresses, with flat, town, region, postcode and country where those follow.
 
-Towns and countries by themselves are nobody's data. Not done: addresses without a number.
+`streets` says where one may begin; from there it grows: to the left over a house number, a flat, a house's name and
+the other street of a corner; to the right over flats, towns, regions, countries and postcodes, as long as one of them
+is sure (a postcode, a region's code, a country, a capitalised name after a comma or on a line of its own). A street
+that has been told with its number is masked again where only its name stands. Chat leaves capitals and commas out
+("im at 12 long meadow road portland 97201"): small words belong to it when a postcode, region or country ends them.
+
+Left alone: towns and countries by themselves, streets without a number ("Wall Street"), unless a house's name is
+before it ("Rose Cottage, Mill Lane"). Not done: numbers written as words ("twelve long meadow road").
 """
 
 from __future__ import annotations
@@ -8,146 +15,270 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from curation.found import Found, any_of, words
+from curation.found import Found
+from curation.recognisers.digits import has_digit
+from curation.recognisers.growth import grown_right
+from curation.recognisers.streets import CAP, LEAD, LOOSE, NUMBERED, UNIT, Street, streets
 
-_CAP = r"[A-ZÀ-ÖØ-ÞĀ-ſΑ-ΩА-ЯЁ][\w'’.\-]{0,30}"
-_WORD = r"[^\W\d_][\w'’\-]{0,30}"
-_SMALL = (
-    r"(?:(?:de|du|des|da|do|dos|das|del|della|dei|di|la|le|les|los|las|el|van|von|der|den|of|z|y|e|and)\s+|d['’]|l['’])"
+_LEFT = re.compile(
+    rf"(?:(?:{UNIT}|{CAP}(?:\s{CAP}){{0,2}}\s(?:House|Cottage|Lodge|Court|Farm|Towers|Mansions?|Hall|Asri|Indah"
+    rf"|Permai)),?\s+"
+    rf"|(?:Komplek|Perumahan|Perum|Apartemen)\s(?:{CAP}\s){{1,3}}|(?<![\w.])\d{{1,6}},?\s+|{CAP}\s+(?:and|&)\s+"
+    r"|(?i:(?:flat|studio|unit|apt|apartment|suite|house|plot|door|no|nr)\.?\s+)|(?:N|S|E|W|North|South|East"
+    r"|West)\.?\s+){1,3}$"
 )
-_NUMBER = r"\d{1,6}(?:\s?[a-zA-Z]|/\d{1,4}|-\d{1,4})?(?!\w)\.?"
-_FIRM = any_of(
-    r"street st\.? avenue ave\.? av\.? road rd\.? boulevard blvd\.? lane ln\.? drive terrace crescent parkway highway"
+# Storgarden 52 Trajanka Forks, before a flat on the next line
+_BEFORE_UNIT = re.compile(
+    rf"(?:(?<![\w.,])\d{{1,6}}\s+)?(?:{CAP}\s+){{1,4}}\d{{1,5}}[A-Za-z]?\.?(?:,?\s+{CAP}){{0,3}}"
+    r"[ \t,]{0,3}\n?[ \t,]{0,3}$"
+    rf"|(?<![\w.,])\d{{1,6}}[A-Za-z]?\s+(?:{CAP}\s+){{0,3}}{CAP}[ \t,]{{0,3}}\n?[ \t,]{{0,3}}$"
 )
-_LOOSE = any_of(  # ordinary English words too: only with a capital
-    """Streets? St Avenue Ave Road Rd Drive Dr Lane Ln Boulevard Blvd Way Courts? Ct Place Pl Close Circle Square Sq
-    Gardens
-    Grove Row Mews Trail Terrace Gateway Parkway Pkwy Parks? Heights Hill Coves? Pass Extensions? Crescent Highway
-    Hwy"""
+_ART = re.compile(
+    r"\b(?:movies?|films?|series|tv|shows?|songs?|albums?|books?|novels?|plays?|games?|episodes?|sequels?"
+    r"|watch(?:ed|ing)?|starring"
+    r"|soundtrack|actors?|directed)\b",
+    re.IGNORECASE,
 )
-_FRENCH = any_of("rue avenue av\\. boulevard bd\\.? place allée chemin impasse quai cours route square")
-_ROMANCE = any_of(
-    """[Cc]allej[oó]n [Aa]ndador [Pp]rivada [Cc]errada [Pp]rolongaci[oó]n [Cc]alzada [Cc]alle [Cc]/ [Aa]venida AVENIDA
-    CALLE RUA VIA [Aa]vda\\.? [Aa]v\\. [Pp]aseo [Pp]laza [Cc]arrera [Rr][uú]a
-    R\\. [Tt]ravessa
-    [Pp]raça [Aa]lameda [Ee]strada [Vv]ia [Vv]iale [Vv]icolo [Cc]orso [Pp]iazza [Ll]argo [Ss]trada [Rr]ue Avenue"""
+_HOUSE = re.compile(
+    rf"(?<!\w)(?:The )?(?:{CAP}\s){{1,3}}(?:Cottage|House|Farm|Lodge|Manor|Hall|Barn|Villa|Rectory|Vicarage"
+    rf"|Grange|Croft|Mill)"
+    rf",\s(?:{CAP}\s){{1,3}}{LOOSE}\b(?:,\s{CAP}(?:\s{CAP}){{0,2}}){{0,2}}",
 )
-_STEM = any_of(
-    """stra(?:ß|ss)e str\\. gasse weg platz allee damm ufer chaussee brücke straat laan plein gracht dijk kade singel
-    gatan vägen
-    veien vegen vej gade gata gate katu tie kuja polku stræde torv vænget vangur vegur braut väg terrasse allé backen
-    utca"""
+_CODE_LAST = re.compile(r"(?<=[^\W\d_] )\d{4,6}$")
+_CAPITAL = re.compile(r"\d[A-Za-z]?[.,]?\s[^\W\d_a-z]|\d{5}|\d[a-z]{2}(?!\w)|[A-ZÀ-ÖØ-ÞΆ-Я][\w'’.-]{1,30},?\s\d")
+_SIGNS = (  # one stands in every street or lead that is written small
+    *(
+        "stre",
+        "str.",
+        "str ",
+        " st",
+        "ave",
+        "av.",
+        "road",
+        " rd",
+        "lane",
+        " ln",
+        "drive",
+        " dr",
+        "blvd",
+        "boulev",
+        " bd",
+        "terrace",
+    ),
+    *(
+        "crescent",
+        "parkway",
+        "highway",
+        "way",
+        "court",
+        " ct",
+        "place",
+        " pl",
+        "close",
+        "circle",
+        "square",
+        "garden",
+        "grove",
+    ),
+    *(
+        "row",
+        "mews",
+        "trail",
+        "park",
+        "height",
+        "cove",
+        "pass",
+        "alley",
+        "plaza",
+        "straße",
+        "gasse",
+        "weg",
+        "platz",
+        "allee",
+    ),
+    *(
+        "damm",
+        "ufer",
+        "straat",
+        "gracht",
+        "laan",
+        "gatan",
+        "vägen",
+        "vei",
+        "katu",
+        "tie",
+        "calle",
+        "rua",
+        "rúa",
+        "via",
+        "piazza",
+    ),
+    *(
+        "paseo",
+        "rue",
+        "chemin",
+        "impasse",
+        "quai",
+        "cours",
+        "route",
+        "mont",
+        "sentier",
+        "villa",
+        "jl",
+        "jalan",
+        "gg.",
+        "gang",
+    ),
+    *(
+        "perum",
+        "komplek",
+        "dusun",
+        "út",
+        "utca",
+        "tér",
+        "u.",
+        "ul.",
+        "ул",
+        "пр",
+        "apt",
+        "apartment",
+        "suite",
+        "ste",
+        "flat",
+    ),
+    *(
+        "unit",
+        "box",
+        "corner",
+        "live",
+        "living",
+        "address",
+        "adresse",
+        "alamat",
+        "rumah",
+        "moro",
+        "mora",
+        "vivo",
+        "vive",
+    ),
+    *(
+        "habite",
+        "wohn",
+        "tinggal",
+        "endere",
+        "direcci",
+        "domicilio",
+        "home",
+        "house",
+        "pick me up",
+        "come ",
+        "move",
+        "send",
+    ),
+    *(
+        "travessa",
+        "alameda",
+        "estrada",
+        "ladeira",
+        "praça",
+        "praca",
+        "rodovia",
+        "retorno",
+        "cerrada",
+        "circuito",
+        "pasaje",
+    ),
+    *(
+        "priva",
+        "callej",
+        "prolong",
+        "carrera",
+        " cr",
+        "cl ",
+        "plot",
+        "door",
+        "h.no",
+        "nagar",
+        " at ",
+        "deliver",
+        "ship",
+        "meet",
+    ),
 )
-_APART = any_of("Stra(?:ß|ss)e Str\\. Allee Platz Weg terrasse kapu u\\. út tér")
-_MONTHS = any_of(
-    "Januar Februar März April Mai Ju[nl]i August September Oktober November Dezember Jahr \\w{1,20}tag\\b"
-)
-_SLAVIC = any_of(r"\bul\. \bulica \bJl\.? \bJalan \bGg\. \bул\. \bулица \bпр\. \bпроспект")
-_POST = r"(?:APO|FPO|DPO)\s+A[AEP]\s+\d{5}"
-_HERE_AND_THERE = words(
-    """the a an my your his her their our this that on in at of down up and or to for with from is are was were one two
-    people cars houses blocks miles minutes hours days times more left right dogs cats kids"""
-)
-
-_STREETS = [
-    # 12 Long Meadow Road
-    re.compile(
-        rf"(?<![\w.]){_NUMBER}\s+(?:(?:{_SMALL}){{0,2}}{_CAP}\s+){{1,4}}{_LOOSE}\b\.?"
-        rf"(?:\s+{_LOOSE}\b){{0,2}}(?:\s\d{{1,4}}\b)?"
-    ),
-    re.compile(rf"(?<![\w.])\d{{1,6}}\s+(?P<words>(?:{_WORD}\s+){{1,3}}){_FIRM}(?!\w)", re.IGNORECASE),
-    # 36 bis rue de la Paix
-    re.compile(
-        rf"(?<![\w.])\d{{1,6}}(?:\s?(?:bis"
-        rf"|ter))?,?\s+{_FRENCH}\s+(?:{_SMALL}){{0,3}}{_WORD}(?:[ -]{_CAP}){{0,3}}(?:\s+{_NUMBER})?",
-        re.IGNORECASE,
-    ),
-    # Calle Mayor 5; Rua Augusta, 1200; Via Roma 131
-    re.compile(
-        rf"\b{_ROMANCE}\s+(?:{_SMALL}){{0,2}}{_CAP}(?:\s+(?:{_SMALL}){{0,2}}{_CAP}){{0,4}},?\s*"
-        rf"(?:[Nn][º°o.]{{1,2}}\s*)?{_NUMBER}"
-        r"(?:\s\d{1,4}\b)?"
-    ),
-    re.compile(rf"\b(?:calle|rua|rúa|avenida|viale|piazza|paseo)\s+(?:{_WORD}\s+){{1,4}}\d{{1,5}}\b", re.IGNORECASE),
-    re.compile(
-        r"\b(?:[Cc]alle|[Cc]arrera)\s\d{1,4}\s+(?:[Nn]o\.?|#)\s?\d{1,4}(?:[ -]\d{1,4})?(?: x \d{1,4}(?: y \d{1,4})?)?"
-    ),
-    # Hauptstraße 5a; Prinsengracht 263; Puruntie 82; Brucker Bundesstrasse 31; Am Markt 5
-    re.compile(rf"(?:{_CAP}[ -]){{0,2}}\b[^\W\d_][\w\-]{{2,30}}(?i:{_STEM})\s+{_NUMBER}"),
-    re.compile(rf"(?:{_CAP}[ -]){{1,3}}(?:{_STEM}|{_APART})\s+{_NUMBER}"),
-    re.compile(r"\b[^\W\d_]{3,30}\s(?:út|utca|tér|u\.)\s+\d{1,4}\b", re.IGNORECASE),
-    re.compile(
-        r"\b(?:[^\W\d_]{3,30}\s)?[^\W\d_]{3,30}(?:stra(?:ß|ss)e|gasse|gatan|vägen|veien|vegen|katu|straat"
-        r"|gracht)\s\d{1,4}[a-z]?\b"
-    ),
-    re.compile(
-        r"\b(?:Am|An der|An den|Im|In der|Zum|Zur|Unter den|Auf der)\s+"
-        rf"(?!{_MONTHS})[A-ZÄÖÜ][\w\-]{{2,30}}\s+\d{{1,3}}\s?[a-z]?(?!\w)"
-    ),
-    # ul. Miła 53; ул. Ленина, д. 5; Jl. Sudirman No. 12
-    re.compile(
-        rf"{_SLAVIC}\s+(?:[^\W\d_][\w.\-]{{0,30}},?\s+){{1,4}}(?:No\.?\s*|nr\s*|д\.\s*)?\d{{1,4}}\s?[a-zа-я]?(?!\w)",
-        re.IGNORECASE,
-    ),
-    # 東京都渋谷区神南1-2-3; 서울시 강남구 테헤란로 12; 中山路12号
-    re.compile(
-        r"(?:〒\s?\d{3}-\d{4}\s*)?(?:[一-龥]{1,3}[都道府県])?[一-龥ぁ-んァ-ヶ]{1,6}[市区町村郡][一-龥ぁ-んァ-ヶ]{0,12}"
-        r"[0-9０-９]{1,4}(?:(?:丁目|番地?|号|[-−ー－の])[0-9０-９]{0,4}){0,3}|〒\s?\d{3}-\d{4}"
-    ),
-    re.compile(
-        r"(?:[가-힣]{1,6}(?:시|도|군|구)\s?){1,3}[가-힣0-9]{1,10}(?:로|길|동|읍|면)\s?\d{1,4}(?:-\d{1,4})?(?:번길|번지|호)?"
-    ),
-    re.compile(r"[一-龥]{1,10}[路街巷道]\d{1,5}[号號]"),
-    # 6750 Koskikatu 25: a number, one to four names, a number, as lists of addresses have them
-    re.compile(rf"(?<![\w.,$/-])(?!(?:1[89]|20)\d\d\b)\d{{2,6}}\s+(?:{_CAP}\s+){{1,4}}\d{{1,4}}(?![\w%:]|[.,]\d)"),
-    re.compile(
-        r"(?<!\w)(?:the\s+)?corner of\s+[^\n,.?!]{1,40}(?:\.[^\n,.?!]{1,30})?(?:\s+and\s+"
-        r"|\s*&\s*)[^\W\d_][^\n,.?!]{1,40}",
-        re.IGNORECASE,
-    ),
-    # Schusterberg 3, 91744 Rothenbrunn; 19 Harbor Slip, Portland; B-17 Shanti Enclave, New Delhi
-    re.compile(rf"{_CAP}(?:\s{_CAP}){{0,2}}\s\d{{1,4}}\s?[a-z]?(?=,\s*\d{{4,5}}\s+{_CAP})"),
-    re.compile(
-        rf"(?<![\w.,$/-])(?!(?:1[89]"
-        rf"|20)\d\d\b)(?:[A-Z]-)?\d{{1,5}}[a-z]?\s{_CAP}(?:\s{_CAP}){{1,3}}(?:\s#\d{{1,5}})?(?=,\s{_CAP})"
-    ),
-    # Boxes, flats, military post
-    re.compile(
-        r"\b(?:P\.?\s?O\.?\s?Box|Postbox|Postfach|Apartado|Caixa Postal|Casella Postale|Boîte Postale)\s*\d{1,6}\b",
-        re.IGNORECASE,
-    ),
-    re.compile(rf"\bUSNS\s\w{{1,30}}\s+{_POST}", re.IGNORECASE),
-    re.compile(rf"\b(?:PSC|Unit|CMR)\s\d{{1,6}},?\s+Box\s\d{{1,6}}(?:\s+{_POST})?", re.IGNORECASE),
-    re.compile(r"\b(?:Apt|Apartment|Suite|Ste|Flat)\.?\s?#?\d{1,5}[A-Za-z]?\b", re.IGNORECASE),
-    # where somebody says they live
-    re.compile(
-        rf"\b(?:lives?|living|moved|home|house|address)(?: is| to| at| on"
-        rf"|:){{1,2}}\s+(?P<at>\d{{1,6}}[a-zA-Z]?\s+{_CAP}(?:\s{_CAP}){{0,3}}"
-        rf"|(?:the )?(?:north side of |south side of )?{_CAP}(?:\s{_CAP}){{0,3}}\s\d{{1,5}}\b)"
-    ),
-]
-_HEAD = re.compile(r"(?<![\w.])\d{1,6}\s$")
-_SEP = r"[ \t>?,\\]{0,8}\n?[ \t>?,\\]{0,8}"
-_UNIT = r"(?:\b(?i:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl)\.?\s?#?\d{1,5}[A-Za-z]?\b|\d{1,4}\b(?=\s+(?:Apt|Suite)))"
-_POSTCODE = r"(?:(?<=[\s,>?])\d{4,6}(?:-\d{3,4})?|\b[A-Z]{1,2}\d[A-Z\d]?(?: \d[A-Z]{2})?)(?!\w)"
-_TOWN = rf"(?:{_CAP}|nan|\([A-Z]\w{{1,20}}\)|[a-z]{{2}}\b|{_SMALL}|\d{{2}}\b(?=\n))"
-_TAIL = re.compile(
-    rf"(?:{_SEP}{_UNIT}){{0,3}}(?:,\s?\d{{4,5}}\s{_CAP}(?:[ -]{_CAP}){{0,2}}|(?:{_SEP}{_TOWN}){{0,8}}{_SEP}{_POSTCODE}"
-    rf"|(?:,\s?(?:\d{{4,5}}\s|Int\.\s\d{{1,4}},\s"
-    rf"|Col\.\s)?{_CAP}(?:\s(?:{_SMALL})?{_CAP}){{0,2}}(?:\s\d{{5,6}}\b)?){{1,4}}"
-    rf"|(?:,?[ \t]*\n[ \t>?,]{{0,8}}{_CAP}(?: {_CAP}){{0,3}}[ \t]*(?=[\n.?!]|$)){{1,3}}"
-    rf"|(?<=\d),?(?: {_CAP},?){{1,5}}(?=\s*(?:$|[\n.?!])))?"
+_MOST = 20  # addresses whose street's name is looked for again: people do not give more
+_LONE = re.compile(rf"(?:{CAP}\s){{1,3}}(?:Street|Road|Avenue|Lane|Boulevard|Drive|Crescent|Terrace)\b")
+_HOUSES = (
+    "Cottage,",
+    "House,",
+    "Farm,",
+    "Lodge,",
+    "Manor,",
+    "Hall,",
+    "Barn,",
+    "Villa,",
+    "Rectory,",
+    "Vicarage,",
+    "Grange,",
 )
 
 
 def addresses(text: str) -> Iterator[Found]:
     """Street addresses."""
-    if not any(c.isdigit() for c in text) and "corner of" not in text.lower():
+    if not _may_hold_one(text):
         return
-    for pattern in _STREETS:
-        for match in pattern.finditer(text):
-            if "words" in pattern.groupindex and not _HERE_AND_THERE.isdisjoint(match["words"].lower().split()):
-                continue  # 10 people on the street
-            start = match.start("at") if "at" in pattern.groupindex else match.start()
-            head, tail = _HEAD.search(text, max(0, start - 8), start), _TAIL.match(text, match.end())
-            yield Found(head.start() if head else start, tail.end() if tail else match.end(), "STREET_ADDRESS", 0.6)
+    for match in _HOUSE.finditer(text) if any(house in text for house in _HOUSES) else ():
+        yield Found(*match.span(), "STREET_ADDRESS", 0.6)
+    told: list[Street] = []
+    reach = 0
+    for street in sorted(streets(text)):
+        if street.end <= reach and len(told) > _MOST:
+            continue
+        start = _grown_left(text, street)
+        code = _CODE_LAST.search(text, street.start + 1, street.end) is not None
+        end, firm = grown_right(text, street.end, "code" if code else "")
+        led = LEAD.search(text, max(0, start - 50), start) is not None
+        if led or firm or (street.sure and not (end == street.end and _is_title(text, start, end))):
+            told.append(street)
+            reach = max(reach, end)
+            yield Found(start, end, "STREET_ADDRESS", 0.6)
+    for lone in _LONE.finditer(text) if told else ():
+        yield Found(*lone.span(), "STREET_ADDRESS", 0.5)
+    names = dict.fromkeys(name for street in told[:_MOST] for name in _names(text[street.start : street.end]))
+    for name in names:
+        for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
+            yield Found(*match.span(), "STREET_ADDRESS", 0.5)
+
+
+def _may_hold_one(text: str) -> bool:
+    """Whether a text has a number that can be a house's, with a capital next to it or a word that streets have."""
+    if not has_digit(text) or NUMBERED.search(text) is None:
+        return "corner of" in text or any(house in text for house in _HOUSES)
+    if _CAPITAL.search(text):
+        return True
+    lowered = text.lower()
+    return any(sign in lowered for sign in _SIGNS)
+
+
+def _is_title(text: str, start: int, end: int) -> bool:
+    """Whether the words around speak of a film, a song or a game ("10 Cloverfield Lane")."""
+    return _ART.search(text, max(0, start - 50), min(len(text), end + 50)) is not None
+
+
+def _grown_left(text: str, street: Street) -> int:
+    start = max(0, street.start - 80)
+    if match := _LEFT.search(text, start, street.start):
+        return match.start()
+    if re.match(UNIT, text[street.start : street.start + 30]) and (
+        match := _BEFORE_UNIT.search(text, start, street.start)
+    ):
+        return match.start()
+    return street.start
+
+
+def _names(core: str) -> Iterator[str]:
+    """Names of streets in a core, without numbers, where they are long enough to be told from other words."""
+    for part in re.split(r"[\W_]*\d+[\W_]*", core):
+        name = re.sub(rf"\s+{LOOSE}\.?$", "", part, flags=re.IGNORECASE)
+        name = name if len(name.split()) > 1 else part
+        if len(name.split()) > 1 and len(name) > 7:
+            yield name

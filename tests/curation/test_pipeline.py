@@ -1,4 +1,6 @@
-"""The whole of curation: rows are conserved, nothing leaks, and order, shards, a kill and a resume change nothing."""
+"""The whole of curation: rows are conserved, nothing leaks, and order, shards, workers, a kill and a resume change
+nothing; a store, a window and yesterday's run save work and change nothing either.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curation import embed, finder, pipeline, scrub
+from curation import embed, finder, pipeline, rowsteps, scrub
+from curation import report as outputs
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.recipe import Embedding, Recipe, Scrub
@@ -76,6 +79,8 @@ def sample() -> list[dict[str, Any]]:
 def loaded_once() -> Any:
     """The real models, loaded once: a run in these tests is a matter of a second."""
     find, vectors = finder.Finder(Scrub()), embed.load(Embedding(batch_size=8), "float32")
+    rowsteps._finder.cache_clear()
+    rowsteps._embedder.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finder, "Finder", lambda settings: find)
         patch.setattr(embed, "load", lambda settings, precision: vectors)
@@ -88,17 +93,31 @@ def write(rows: list[dict[str, Any]], path: Path) -> Path:
 
 
 def curate(
-    path: Path, out: Path, advance: Callable[..., None] = no_progress, seed: int = 20, **settings: Any
+    path: Path,
+    out: Path,
+    advance: Callable[..., None] = no_progress,
+    seed: int = 20,
+    previous: Path | None = None,
+    **settings: Any,
 ) -> Manifest:
     quotas = {"max_persona_share": 0.3, "total": 24}
     recipe = Recipe.model_validate(
         {
             "name": "test",
             "seed": seed,
-            "curation": {"shard_rows": 16, "quotas": quotas, "near_duplicates": {"similarity": 0.9995}, **settings},
+            "precision": "float32",
+            "curation": {
+                "shard_rows": 16,
+                "workers": 1,
+                "quotas": quotas,
+                "near_duplicates": {"similarity": 1.0, "letters": 1.0},
+                **settings,
+            },
         }
     )
-    return pipeline.run(recipe, input=path, format="turns", out=out, personas=PERSONAS, advance=advance)
+    return pipeline.run(
+        recipe, input=path, format="turns", out=out, personas=PERSONAS, advance=advance, previous=previous
+    )
 
 
 def turns(out: Path) -> pl.DataFrame:
@@ -122,13 +141,13 @@ def test_rows_are_conserved_and_outputs_keep_their_schemas(first: Path) -> None:
     CuratedTurn.validate(chosen)
     DroppedTurn.validate(dropped)
     assert told["rows"] == {"in": 45, "kept": chosen.height, "dropped": dropped.height, "quarantined": 0}
-    assert [stage["stage"] for stage in told["stages"]] == list(pipeline.STEPS)
+    assert [stage["stage"] for stage in told["stages"]] == list(outputs.STEPS)
     for stage in told["stages"]:
         Rows.model_validate({key: value for key, value in stage.items() if key != "stage"})
     reasons = {(row["stage"], row["reason"]): row["count"] for row in told["dropped"]}
     assert reasons["validate", "repeated turn_id"] == 3
-    assert reasons["safety", "toxicity above 0.95"] == 1
-    assert reasons["near-duplicates", "near-duplicate"] == 3
+    assert reasons["safety", "abuse above 0.95"] == 1
+    assert reasons["near-duplicates", "exact duplicate"] == 3
     assert told["pii"] == {"EMAIL_ADDRESS": 1, "PERSON": 2}
     assert told["quotas"]["total"] == chosen.height == 24
     assert told["quotas"]["largest_persona_share"] <= 0.3
@@ -169,25 +188,27 @@ def test_a_kill_costs_one_shard(first: Path, tmp_path: Path, monkeypatch: pytest
     (tmp_path / "pseudonyms.key").write_bytes((first.parent / "pseudonyms.key").read_bytes())
     (tmp_path / "pseudonyms.key").chmod(0o600)
     seen: list[int] = []
-    shard = pipeline._shard
+    step = rowsteps._step
 
-    def killed(to: Path, frame: pl.DataFrame, *rest: Any) -> None:
-        shard(to, frame, *rest)
-        seen.append(frame.height)
-        if len(seen) == 2:
-            raise KeyboardInterrupt  # after its files, before its name
+    def killed(plan: Any, store: Any, name: str, *rest: Any, **more: Any) -> pl.DataFrame:
+        if len(seen) == 6:
+            seen.append(0)
+            raise KeyboardInterrupt  # in the second task, after two of its four steps
+        made = step(plan, store, name, *rest, **more)
+        seen.append(made.height)
+        return made
 
-    monkeypatch.setattr(pipeline, "_shard", killed)
+    monkeypatch.setattr(rowsteps, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
         curate(path, out)
     assert not (out / "manifest.json").exists()
     assert stat.S_IMODE((out / "work").stat().st_mode) == 0o700
     curate(path, out)
-    assert len(seen) == 4  # three shards, the second twice
+    assert len(seen) == 7 + 8  # three tasks of four steps: the first was done
     assert turns(out).equals(turns(first))
     assert report(out) == report(first)
     curate(path, out)
-    assert len(seen) == 4  # done: nothing runs again
+    assert len(seen) == 15  # done: nothing runs again
 
 
 def test_a_poisoned_row_costs_that_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +238,7 @@ def test_a_step_that_fails_on_everything_is_no_poison(tmp_path: Path, monkeypatc
         curate(write(sample(), tmp_path / "traffic.parquet"), tmp_path / "out")
 
 
-def test_text_of_messages_is_nowhere_but_in_turns_and_quarantine(
+def test_text_of_messages_is_nowhere_but_in_turns_examples_and_quarantine(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -246,7 +267,7 @@ def test_text_of_messages_is_nowhere_but_in_turns_and_quarantine(
         and ((file.suffix != ".parquet" and MARKER.encode() in file.read_bytes())
              or (file.suffix == ".parquet" and MARKER in str(pl.read_parquet(file).to_dicts())))
     }  # fmt: skip
-    assert with_marker == {"turns", "quarantine"}
+    assert with_marker == {"turns", "quarantine", "examples.parquet"}
 
 
 def test_a_finished_run_for_other_work_is_told(tmp_path: Path) -> None:

@@ -1,156 +1,40 @@
-"""Personal data: what is found, what is left alone, and placeholders that hold together."""
+"""Personal data through whole conversations: what one message tells holds in all, and nothing else changes."""
 
 from __future__ import annotations
 
 import json
+import random
 import re
-import stat
-import time
-from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from talk import KEY, Listed, conversation, said
 
 from curation import placeholders, scrub
 from curation.finder import Finder, merged
-from curation.recognisers import FINDERS
-from curation.recognisers.contacts import luhn, mod97
+from curation.found import Found
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.recipe import Scrub
-from schemas.turns import Turn, turn_id
 
-KEY = bytes(range(32))
-
-
-def hits(text: str) -> list[tuple[str, str]]:
-    found = [item for finder in FINDERS for item in finder(text)]
-    return [(item.type, text[item.start : item.end]) for item in merged(found)]
+MIRA = {"mira": Persona(persona_id="mira", name="Mira", locale="en-US", system_prompt="x", allowed_names=("Old Tom",))}
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "personal"),
-    [
-        ("write to ana.silva+x@mail.example.org ok", "EMAIL_ADDRESS", "ana.silva+x@mail.example.org"),
-        ("it's john dot smith at gmail dot com", "EMAIL_ADDRESS", "john dot smith at gmail dot com"),
-        ("lena(at)web.de please", "EMAIL_ADDRESS", "lena(at)web.de"),
-        ("call me on 0171 2345678", "PHONE_NUMBER", "0171 2345678"),
-        ("+55 11 91234-5678 é o meu", "PHONE_NUMBER", "+55 11 91234-5678"),
-        ("call 06.12.34.56.78 tonight", "PHONE_NUMBER", "06.12.34.56.78"),
-        ("(602)272-9781", "PHONE_NUMBER", "(602)272-9781"),
-        ("find me @moon_cat.7 there", "HANDLE", "@moon_cat.7"),
-        ("my insta is lena_x99 lol", "HANDLE", "lena_x99"),
-        ("snap: bobby", "HANDLE", "bobby"),
-        ("https://instagram.com/foo.bar is me", "URL", "https://instagram.com/foo.bar"),
-        ("https://example.com/users/ana77?x=1", "URL", "https://example.com/users/ana77?x=1"),
-        ("my ip is 203.0.113.28", "IP_ADDRESS", "203.0.113.28"),
-        ("card 4111 1111 1111 1111 ok", "CREDIT_CARD", "4111 1111 1111 1111"),
-        ("GB82 WEST 1234 5698 7654 32", "IBAN_CODE", "GB82 WEST 1234 5698 7654 32"),
-        ("ssn 078-05-1120", "SSN", "078-05-1120"),
-        ("I'm at 12 Long Meadow Road, come", "STREET_ADDRESS", "12 Long Meadow Road"),
-        ("Hauptstraße 5a", "STREET_ADDRESS", "Hauptstraße 5a"),
-        ("j'habite 36 rue de la Paix", "STREET_ADDRESS", "36 rue de la Paix"),
-        ("moro na Rua Augusta, 1200", "STREET_ADDRESS", "Rua Augusta, 1200"),
-        ("vivo en Calle Mayor 5", "STREET_ADDRESS", "Calle Mayor 5"),
-        ("abito in Via Roma 131", "STREET_ADDRESS", "Via Roma 131"),
-        ("Prinsengracht 263", "STREET_ADDRESS", "Prinsengracht 263"),
-        ("Jl. Sudirman No. 12", "STREET_ADDRESS", "Jl. Sudirman No. 12"),
-        ("東京都渋谷区神南1-2-3です", "STREET_ADDRESS", "東京都渋谷区神南1-2-3"),
-        ("서울시 강남구 테헤란로 12", "STREET_ADDRESS", "서울시 강남구 테헤란로 12"),
-        ("hi im sarah, hello", "PERSON", "sarah"),
-        ("my name is john smith", "PERSON", "john smith"),
-        ("me chamo joão e você", "PERSON", "joão"),
-        ("me llamo Lucía", "PERSON", "Lucía"),
-        ("je m'appelle zoé", "PERSON", "zoé"),
-        ("ich heiße Lena Müller", "PERSON", "Lena Müller"),
-        ("mi chiamo luca", "PERSON", "luca"),
-        ("私は田中です", "PERSON", "田中"),
-        ("山田と申します", "PERSON", "山田"),
-        ("제 이름은 김민수예요", "PERSON", "김민수"),
-        ("nama saya budi", "PERSON", "budi"),
-        ("меня зовут Анна", "PERSON", "Анна"),
-        ("ik heet Sanne", "PERSON", "Sanne"),
-    ],
-)
-def test_personal_data_is_found(text: str, kind: str, personal: str) -> None:
-    assert hits(text) == [(kind, personal)]
+def scrubbed(*texts: str, find: Any = None, **how: Any) -> pl.DataFrame:
+    return scrub.scrub(conversation(*texts, **how), find or Listed(), KEY, MIRA)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I'm tired and i'm going home, im so bored",
-        "I'm German, actually",
-        "my name is a secret",
-        "it's Friday! This is great.",
-        "my twitter is full of bots, facebook is down",
-        "i buy it at amazon.com",
-        "https://news.example.com/2024/05/story",
-        "10 people on the street, 2 dogs on my way",
-        "from 1999-2004 on, 2020-06-20 14:11, 10 000 000 people, $1234567",
-        "ich bin müde und sehr traurig",
-        "私は学生です",
-        "soy vegana, sono stanco, je suis fatigué",
-        "Am Montag 5 Uhr",
-        "he scored 44 in 2018",
-    ],
-)
-def test_harmless_chat_is_left_alone(text: str) -> None:
-    assert hits(text) == []
-
-
-@pytest.mark.parametrize(
-    "piece",
-    ["A", "a1 ", "1 ", "AVENIDA ", "Rua A", "name.", "a.b@", "at dot ", "my name is ", "+1-", "1.", "市1", "/u/", "::"],
-)
-def test_no_text_makes_a_pattern_run_away(piece: str) -> None:
-    began = time.process_time()
-    hits(piece * 3000)
-    assert time.process_time() - began < 5
-
-
-def test_check_digits() -> None:
-    assert luhn("4111111111111111")
-    assert not luhn("4111111111111112")
-    assert mod97("GB82WEST12345698765432")
-    assert not mod97("GB83WEST12345698765432")
-
-
-def test_key_is_made_once_and_private(tmp_path: Path) -> None:
-    path = tmp_path / "runs" / "key"
-    key = placeholders.read_key(path)
-    assert len(key) == 32
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert placeholders.read_key(path) == key
-    path.chmod(0o640)
-    with pytest.raises(Problem, match="others can read"):
-        placeholders.read_key(path)
-    path.chmod(0o600)
-    path.write_bytes(b"short")
-    with pytest.raises(Problem, match="32 random bytes, found 5"):
-        placeholders.read_key(path)
-
-
-def test_a_placeholder_holds_through_a_conversation_and_no_further() -> None:
-    def of(conversation: str, text: str, key: bytes = KEY) -> str:
-        return placeholders.placeholder(key, conversation, "PERSON", text)
-
-    assert re.fullmatch(r"<PERSON_[0-9a-f]{6}>", of("c", "Anna"))
-    assert of("c", "Anna") == of("c", "ANNA") == of("c", "anna kowalska")
-    assert len({of("c", "Anna"), of("d", "Anna"), of("c", "Ben"), of("c", "Anna", bytes(32))}) == 4
-    phones = {placeholders.placeholder(KEY, "c", "PHONE_NUMBER", text) for text in ("0171 23 45 678", "0171-2345678")}
-    assert len(phones) == 1
-    mails = {placeholders.placeholder(KEY, "c", "EMAIL_ADDRESS", t) for t in ("A.b@x.com", "a dot b (at) x dot com")}
-    assert len(mails) == 1
+def people(text: str) -> list[str]:
+    return re.findall(r"<PERSON_\w+>", text)
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12), st.floats(0, 1)), max_size=12))
 def test_merging_covers_all_and_overlaps_nowhere(spans: list[tuple[int, int, float]]) -> None:
-    found = [scrub.Found(start, start + length + 1, "PERSON", score) for start, length, score in spans]
+    found = [Found(start, start + length + 1, "PERSON", score) for start, length, score in spans]
     whole = merged(found)
     covered = {i for item in whole for i in range(item.start, item.end)}
     assert covered == {i for item in found for i in range(item.start, item.end)}
@@ -160,42 +44,6 @@ def test_merging_covers_all_and_overlaps_nowhere(spans: list[tuple[int, int, flo
 @pytest.fixture(scope="module")
 def find() -> Finder:
     return Finder(Scrub())
-
-
-def conversation(
-    *texts: str, system: str = "You are Mira, a baker.", locale: str = "en-US", calls: str | None = None
-) -> pl.DataFrame:
-    """A turn after each reply; user and character take turns."""
-    rows = []
-    for index in range(len(texts) // 2):
-        said = [
-            {"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts[: 2 * index + 1])
-        ]
-        messages = [{"role": "system", "content": system}, *said]
-        response = texts[2 * index + 1]
-        rows.append(
-            {
-                "turn_id": turn_id("c", index, "mira", messages, response),
-                "conversation_id": "c",
-                "turn_index": index,
-                "timestamp": datetime(2026, 1, 1, tzinfo=UTC),
-                "user_key": "someone",
-                "persona_id": "mira",
-                "locale": locale,
-                "surface": "app",
-                "source": "user",
-                "model_version": "m",
-                "messages": messages,
-                "response": response,
-                "tool_calls": calls,
-                "continued": None,
-                "thumb": None,
-            }
-        )
-    return Turn.validate(pl.DataFrame(rows, schema=Turn.create_empty().schema))
-
-
-MIRA = {"mira": Persona(persona_id="mira", name="Mira", locale="en-US", system_prompt="x", allowed_names=("Old Tom",))}
 
 
 def test_the_same_person_is_the_same_placeholder_in_every_turn(find: Finder) -> None:
@@ -208,7 +56,7 @@ def test_the_same_person_is_the_same_placeholder_in_every_turn(find: Finder) -> 
     done = scrub.scrub(turns, find, KEY, MIRA)
     text = json.dumps(done["messages"].to_list()) + "".join(done["response"])
     assert not re.search("Anna|Kowalska|2345678", text)
-    assert len(set(re.findall(r"<PERSON_\w+>", text))) == 1
+    assert len(set(people(text))) == 1
     assert "Berlin" in text
     assert "Mira" in text
     assert "Old Tom" in text
@@ -218,17 +66,99 @@ def test_the_same_person_is_the_same_placeholder_in_every_turn(find: Finder) -> 
         [{"type": "PHONE_NUMBER", "count": 1}],
     ]
     assert set(done["user_key"]) == {placeholders.pseudonym(KEY, "someone")}
-    assert scrub.scrub(turns.reverse(), find, KEY, MIRA).reverse().equals(done)
-    apart = pl.concat([scrub.scrub(turns[index], find, KEY, MIRA) for index in range(turns.height)])
-    assert apart.equals(done)
+    assert done.drop("messages", "response", "user_key", "pii").equals(turns.drop("messages", "response", "user_key"))
 
 
-def test_a_reply_does_not_give_a_name_away(find: Finder) -> None:
-    said = ("me chamo natália furtado", "Natália, não vou esquecer.", "a furtado sou eu", "natália furtado, claro")
-    done = scrub.scrub(conversation(*said, locale="pt-BR"), find, KEY, {})
-    text = json.dumps(done["messages"].to_list()) + "".join(done["response"])
-    assert not re.search("nat|furtado", text, re.IGNORECASE)
-    assert len(set(re.findall(r"<PERSON_\w+>", text))) == 1
+def test_a_later_turn_masks_earlier_ones() -> None:
+    for history in (True, False):
+        done = scrubbed(
+            "i bake with maria a lot", "How nice.", "MARIA'S bread", "Tell mariaaa!", "my name is maria lopez", "Oh!",
+            history=history,
+        )  # fmt: skip
+        text = said(done)
+        assert not re.search("maria|lopez", text, re.IGNORECASE)
+        assert len(set(people(text))) == 1
+        assert "'S bread" in text
+
+
+@pytest.mark.parametrize(
+    ("told", "again"),
+    [
+        ("me chamo natália furtado", "natalia, não vou esquecer"),
+        ("my name is Zo\u00eb", "bye Zo\u200be\u0308 x"),
+        ("my name is O'Brien", "ok o'brien"),
+        ("меня зовут Анна", "АННА, да"),
+        ("山田と申します", "こんにちは山田さん"),
+        ("제 이름은 김민수예요", "김민수야 안녕"),
+        ("it was Anna van der Berg", "ask anna van der berg now"),
+    ],
+)
+def test_a_name_is_masked_however_it_is_written_again(told: str, again: str) -> None:
+    done = scrubbed(again, "ok then", told, "nice to meet you", find=Listed(Anna_van_der_Berg=0.9))
+    first = done["messages"][0][1]["content"]
+    assert len(people(first)) == 1
+    shown = re.sub(r"<PERSON_\w+>", "", first)
+    assert not set(re.findall(r"\w{3,}", shown.lower())) & set(re.findall(r"\w{3,}", told.lower())) - {"den"}
+    assert set(people(first)) == set(people(done["messages"][-1][-1]["content"]))
+
+
+def test_a_name_that_is_a_word_is_masked_where_it_stands_as_a_name() -> None:
+    done = scrubbed(
+        "will you come",
+        "I will.",
+        "i am Will Smith",
+        "hi will, Smith is nice",
+        "I saw Will there",
+        "Will it rain?",
+        find=Listed(Will_Smith=0.9),
+    )
+    lines = [m["content"] for m in done["messages"][-1][1:]] + [done["response"][-1]]
+    assert lines[0] == "will you come"
+    assert lines[1] == "I will."
+    assert lines[5] == "Will it rain?"
+    assert re.fullmatch(r"hi <PERSON_\w+>, <PERSON_\w+> is nice", lines[3])
+    assert re.fullmatch(r"I saw <PERSON_\w+> there", lines[4])
+    assert len(set(people("".join(lines)))) == 1
+
+
+def test_what_only_the_finder_thinks_is_followed_by_its_capital() -> None:
+    done = scrubbed("Kevin texted", "Was it KEVIN or kevin", "and Bob", "bob?", find=Listed(Kevin=0.9, Bob=0.5))
+    text = said(done)
+    assert "Kevin" not in text
+    assert "KEVIN" not in text
+    assert "kevin" in text
+    assert "Bob" not in text
+    assert "bob?" in text
+
+
+def test_two_people_of_one_first_name_stay_apart() -> None:
+    done = scrubbed(
+        "Anna Kowalska and Anna Nowak", "Ms Nowak?", "Kowalska", "anna?",
+        find=Listed(Anna_Kowalska=0.9, Anna_Nowak=0.9, Nowak=0.9, Kowalska=0.9),
+    )  # fmt: skip
+    first = people(done["messages"][0][1]["content"])
+    assert len(set(first)) == 2
+    assert people(done["response"][0]) == [first[1]]
+    assert people(done["messages"][1][-1]["content"]) == [first[0]]
+    assert people(done["response"][1])[0] not in first
+
+
+@pytest.mark.parametrize(
+    ("told", "again", "left"),
+    [
+        ("call me on 0171 2345679", "so +49 171-234 5679 it is", "so "),
+        ("call me on 0171 2345678", "0 171 23 45 67 8 then", " then"),
+        ("my insta is lena_x99", "hi Lena_X99!", "hi "),
+        ("write to ana.silva@mail.example.org", "ana.silva@mail.example.org ok", " ok"),
+        ("I live at 12 Long Meadow Road", "is 12, long meadow ROAD far", "is "),
+    ],
+)
+def test_numbers_and_addresses_are_masked_wherever_they_stand_again(told: str, again: str, left: str) -> None:
+    done = scrubbed(again, "ok", told, "ok")
+    first, last = done["messages"][0][1]["content"], done["messages"][-1][-1]["content"]
+    assert left in first
+    assert len(re.findall(r"\d", re.sub(r"<[A-Z_]+_[0-9a-f]{6}>", "", first))) <= 2
+    assert set(re.findall(r"<[A-Z_]+_[0-9a-f]{6}>", first)) == set(re.findall(r"<[A-Z_]+_[0-9a-f]{6}>", last))
 
 
 def test_a_name_in_the_system_prompt_is_the_character(find: Finder) -> None:
@@ -241,25 +171,16 @@ def test_a_name_in_the_system_prompt_is_the_character(find: Finder) -> None:
 def test_the_english_tagger_is_silent_in_other_languages(find: Finder) -> None:
     said = "Ayer comimos Tortilla con Pimiento en la Plaza con muchos amigos de Juan."
     done = scrub.scrub(conversation(said, "Qué rico suena eso, de verdad.", locale="es-MX"), find, KEY, {})
-    assert done["messages"][0][1]["content"] == said
+    assert "comimos Tortilla con Pimiento en la Plaza con muchos amigos" in done["messages"][0][1]["content"]
     asked: list[bool] = []
 
-    def listening(texts: list[str], tag: list[bool]) -> list[list[scrub.Found]]:
-        asked.extend(tag)
-        return [[] for _ in texts]
+    class Listening(Listed):
+        def __call__(self, texts: Any, tag: Any, english: Any) -> list[list[Found]]:
+            asked.extend(tag)
+            return [[] for _ in texts]
 
-    listening.language = "en"  # type: ignore[attr-defined]
-    scrub.scrub(conversation(said, said, locale="en-US", system=said), listening, KEY, {})  # type: ignore[arg-type]
+    scrub.scrub(conversation(said, said, locale="en-US", system=said), Listening(), KEY, {})  # type: ignore[arg-type]
     assert asked == [False]
-
-
-def test_tool_calls_stay_json(find: Finder) -> None:
-    calls = json.dumps([{"name": "mail", "arguments": {"to": "ana@example.org", "n": 3}}])
-    done = scrub.scrub(conversation("hello there", "hi there", calls=calls), find, KEY, {})["tool_calls"][0]
-    assert re.fullmatch(r"<EMAIL_ADDRESS_\w{6}>", json.loads(done)[0]["arguments"]["to"])
-    assert json.loads(done)[0]["arguments"]["n"] == 3
-    broken = scrub.scrub(conversation("hello there", "hi there", calls="{to: ana@example.org"), find, KEY, {})
-    assert "ana@" not in broken["tool_calls"][0]
 
 
 def test_shouted_names_are_names(find: Finder) -> None:
@@ -269,3 +190,76 @@ def test_shouted_names_are_names(find: Finder) -> None:
 def test_a_model_that_is_not_there_is_told() -> None:
     with pytest.raises(Problem, match="no spaCy model"):
         Finder(Scrub(model="nowhere_model"))
+
+
+def test_scrubbing_again_changes_nothing(find: Finder) -> None:
+    turns = conversation(
+        "Hi, my name is Anna Kowalska, born 3 May 1990, ssn 078-05-1120", "Hello Anna! Card 4111 1111 1111 1111?",
+        "I'm at 12 Long Meadow Road, call 0171 2345678 or ana.silva@mail.example.org, insta @moon_cat.7", "Fine, Anna.",
+    )  # fmt: skip
+    once = scrub.scrub(turns, find, KEY, MIRA)
+    again = scrub.scrub(once.drop("pii"), find, KEY, MIRA)
+    assert len(set(re.findall(r"<[A-Z_]+_[0-9a-f]{6}>", said(once)))) >= 7
+    assert said(again) == said(once)
+    assert again["pii"].to_list() == [[], []]
+
+
+_WORDS = st.sampled_from(
+    ["my name is anna", "Anna Nowak", "anna", "Maria", "0171 2345678", "+49 171 2345678", "@moon_cat", "ok", "will"]
+)
+_TALKS = st.lists(st.lists(_WORDS, min_size=2, max_size=6), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(_TALKS, st.booleans(), st.randoms(use_true_random=False))
+def test_order_of_rows_and_other_conversations_change_nothing(
+    talks: list[list[str]], history: bool, chance: random.Random
+) -> None:
+    find = Listed(Maria=0.9, Anna_Nowak=0.9)
+    frames = [conversation(*talk, id=f"c{number}", history=history) for number, talk in enumerate(talks)]
+    apart = pl.concat([scrub.scrub(frame, find, KEY, MIRA) for frame in frames])  # type: ignore[arg-type]
+    together = pl.concat(frames)
+    order = chance.sample(range(together.height), together.height)
+    done = scrub.scrub(together[order], find, KEY, MIRA)  # type: ignore[arg-type]
+    assert done.sort("conversation_id", "turn_index").equals(apart)
+    assert done["turn_id"].equals(together[order]["turn_id"])
+
+
+_ODD = st.text(
+    st.characters(exclude_categories=("Cs",)) | st.sampled_from("\u200b\u202e\u0301\u0000\ufeff<>_@"), min_size=1
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(_ODD.filter(str.strip), min_size=2, max_size=4), _ODD)
+def test_odd_text_loses_nothing(texts: list[str], name: str) -> None:
+    turns = conversation(*texts, f"my name is anna {name}", "ok")
+    find = Listed()
+    done = scrub.scrub(turns, find, KEY, MIRA)  # type: ignore[arg-type]
+    assert done["turn_id"].equals(turns["turn_id"])
+    assert done["messages"].list.len().equals(turns["messages"].list.len())
+    kept = re.compile(r"<[A-Z]+(?:_[A-Z]+)*_[0-9a-f]{6}>")
+    for before, after in zip(said(turns).split("\n"), said(done).split("\n"), strict=True):
+        at = 0
+        for part in kept.split(after):  # what is not masked stands there as it was, in order
+            at = before.index(part, at) + len(part)
+
+
+def test_a_long_message_and_a_long_conversation_are_quick() -> None:
+    find = Listed(Kevin=0.9)
+    long = scrubbed("my name is anna " + "of words Kevin anna " * 10_000 + "word " * 160_000, "ok anna", find=find)
+    assert not re.search("anna|Kevin", said(long))
+    texts = [f"message {n} of anna, {n}" for n in range(600)]
+    find.asked.clear()
+    done = scrubbed("my name is anna", *texts, "bye", find=find)
+    assert len(find.asked) == 603  # each text once, the prompt with them, though histories hold 91 thousand
+    assert "anna" not in done["messages"][-1][-1]["content"]
+
+
+def test_an_error_tells_no_text() -> None:
+    class Failing(Listed):
+        def __call__(self, texts: Any, tag: Any, english: Any) -> list[list[Found]]:
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match=r"^no$"):
+        scrubbed("my name is zanzibarina", "ok", find=Failing())

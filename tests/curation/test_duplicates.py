@@ -1,0 +1,253 @@
+"""Duplicates: who survives is by rule, what survives is never dropped, and order of rows changes nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import planted
+from curation import duplicates, embed, near_duplicates, wording
+from schemas.problems import Problem
+from schemas.recipe import Embedding, NearDuplicates
+
+BOUNDS = NearDuplicates()
+WORDS = [
+    "apple",
+    "river",
+    "stone",
+    "cloud",
+    "bread",
+    "window",
+    "garden",
+    "candle",
+    "winter",
+    "silver",
+    "mother",
+    "letter",
+    "harbour",
+    "kitchen",
+]
+
+
+def turns(user: list[str], reply: list[str], **more: list[object]) -> pl.DataFrame:
+    rows = len(user)
+    base = {
+        "turn_id": [f"{n:032x}" for n in range(rows)],
+        "conversation_id": [f"c{n}" for n in range(rows)],
+        "user": user,
+        "reply": reply,
+        "thumb": pl.Series([None] * rows, dtype=pl.Int8),
+        "continued": pl.Series([None] * rows, dtype=pl.Boolean),
+        "history": [2] * rows,
+        "tool_calls": pl.Series([None] * rows, dtype=pl.String),
+    }
+    return pl.DataFrame(base | {name: pl.Series(values) for name, values in more.items()})
+
+
+def hashed(texts: pl.Series) -> np.ndarray:
+    """Vectors of letters alone: quick, and near for near texts."""
+    found = wording.sketches(wording.plain(texts))
+    return np.where(np.linalg.norm(found, axis=1, keepdims=True) > 0, found, np.eye(1, wording.SKETCH)).astype(
+        "float32"
+    )
+
+
+def find(frame: pl.DataFrame, bounds: NearDuplicates = BOUNDS) -> pl.DataFrame:
+    return duplicates.find(frame, hashed(frame["user"]), hashed(frame["reply"]), bounds, 20)
+
+
+SAID = "what did you have for lunch at the harbour today"
+ANSWER = "I had a bowl of soup, and then a second bowl of soup."
+
+
+def test_exact_ones_but_for_case_width_space_and_placeholders() -> None:
+    frame = turns(
+        [
+            SAID,
+            SAID.upper(),
+            f"  {SAID}\n",
+            "I am <PERSON_aaaaaa> and I like soup",
+            "I am <PERSON_bbbbbb> and I like soup",
+        ],
+        [ANSWER, ANSWER, ANSWER.replace("soup", "ｓｏｕｐ"), ANSWER, ANSWER],
+    )
+    found = find(frame)
+    assert found["kind"].to_list() == ["exact"] * 3
+    assert found["similarity"].to_list() == [1.0] * 3
+    assert found["duplicate_of"].n_unique() == 2
+
+
+def test_one_word_in_both_is_no_duplicate_but_within_a_conversation() -> None:
+    frame = turns(["lol"] * 4, ["hey"] * 4, conversation_id=["a", "b", "b", "c"])
+    found = find(frame)
+    assert found.height == 1
+    assert {found["turn_id"].item(), found["duplicate_of"].item()} == {f"{1:032x}", f"{2:032x}"}
+    assert find(frame, NearDuplicates(least_words=0)).height == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),  # the second is the better one each time
+    [
+        ("thumb", [None, 1]),
+        ("thumb", [-1, None]),
+        ("continued", [None, True]),
+        ("continued", [False, None]),
+        ("history", [2, 8]),
+        ("tool_calls", [None, "[]"]),
+    ],
+)
+def test_the_better_one_survives(column: str, values: list[object]) -> None:
+    for order in (1, -1):
+        found = find(turns([SAID] * 2, [ANSWER] * 2, **{column: values[::order]}))
+        better = 1 if order == 1 else 0
+        assert found["duplicate_of"].to_list() == [f"{better:032x}"]
+
+
+def test_a_reply_that_is_whole_survives_one_broken_off() -> None:
+    found = find(turns([SAID] * 2, [ANSWER[:-9], ANSWER]))
+    assert found.select("turn_id", "duplicate_of", "kind").row(0) == (f"{0:032x}", f"{1:032x}", "embedding")
+
+
+def test_slips_noise_and_cuts_are_found_and_other_contents_are_not() -> None:
+    reply = "I grew up in a small village near the mountains, with two brothers and a goat."
+    others = [
+        reply.replace("village", "vilage").replace("brothers", "borthers"),
+        reply.replace("goat.", "goat!!! 🐐🐐 😂"),
+        reply[:60],
+        f"well, {reply}",
+    ]
+    found = find(turns([SAID] * 5, [reply, *others]))
+    assert found.height == 4
+    assert found["duplicate_of"].n_unique() == 1
+    different = [
+        "I'm a librarian in a small town.",
+        "I'm a plumber in a small town.",
+        "I am 12 years old.",
+        "I am 47 years old.",
+    ]
+    assert find(turns([SAID] * 4, different)).is_empty()
+
+
+def test_both_messages_have_to_be_alike() -> None:
+    other = "No idea, I slept until the evening and then went for a swim."
+    assert find(turns([SAID] * 2, [ANSWER, other])).is_empty()
+    assert find(turns([SAID, other], [ANSWER] * 2)).is_empty()
+
+
+def test_long_texts_are_compared_beyond_what_a_model_reads() -> None:
+    random = np.random.default_rng(0)
+    words = [f"{a}{b}" for a in WORDS for b in WORDS]
+    start = " ".join(random.choice(words, 300))
+    ends = [" ".join(random.choice(words, 300)) for _ in range(3)]
+    frame = turns(
+        [SAID] * 4, [f"{start} {ends[0]}.", f"{ends[1]} {ends[2]}.", f"{start} {ends[0]}, haha.", f"{start} {ends[2]}."]
+    )
+    found = find(frame)
+    assert found["kind"].to_list() == ["minhash"]
+    assert {found["turn_id"].item(), found["duplicate_of"].item()} == {f"{0:032x}", f"{2:032x}"}
+    assert found["similarity"].item() > 0.9
+
+
+def test_what_repeats_a_repeat_goes_to_the_one_that_stays() -> None:
+    frame = turns(
+        [SAID] * 3,
+        [ANSWER, ANSWER.replace("soup", "suop"), ANSWER.replace("soup", "suop").upper()],
+        thumb=[1, None, None],
+    )
+    found = find(frame)
+    assert found["duplicate_of"].to_list() == [f"{0:032x}"] * 2
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32), st.integers(1, 12))
+def test_what_survives_is_not_dropped_and_order_changes_nothing(seed: int, bases: int) -> None:
+    dice = planted.Dice(seed)
+    base = [tuple(" ".join(dice.choices(WORDS, k=dice.randint(3, 9))) for _ in "ab") for _ in range(bases)]
+    pairs = [planted.change(dice.choice(planted.KINDS), *dice.choice(base), "en-US", dice) for _ in range(40)]
+    frame = turns([a for a, _ in pairs], [b for _, b in pairs], thumb=[dice.choice([1, -1, None]) for _ in pairs])
+    found = find(frame)
+    assert not set(found["turn_id"]) & set(found["duplicate_of"])
+    assert found["turn_id"].is_unique().all()
+    order = list(range(len(pairs)))
+    dice.shuffle(order)
+    assert find(frame[order]).equals(found)
+    # The kept ones are all different: nothing more is found among them.
+    assert find(frame.join(found, on="turn_id", how="anti")).is_empty()
+    rank = {frame["turn_id"][int(row)]: place for place, row in enumerate(duplicates.rank(frame, 20))}
+    assert all(rank[kept] < rank[gone] for gone, kept in found.select("turn_id", "duplicate_of").iter_rows())
+
+
+def many(rows: int) -> pl.DataFrame:
+    random = np.random.default_rng(1)
+    base = [" ".join(random.choice(WORDS, 12)) for _ in range(rows // 4)]
+    dice = planted.Dice(3)
+    texts = [planted.change("typo", base[n % len(base)], base[(n * 7) % len(base)], "en-US", dice) for n in range(rows)]
+    return turns([a for a, _ in texts], [b for _, b in texts])
+
+
+def test_cells_find_what_all_pairs_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = many(1200)
+    every = find(frame)
+    monkeypatch.setattr(near_duplicates, "BRUTE", 0)
+    monkeypatch.setattr(near_duplicates, "PROBED_ROWS", 200)
+    cells = find(frame)
+    assert every.height > 600
+    assert cells.height >= 0.98 * every.height
+
+
+def test_copies_of_one_text_are_listed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each of the first lists only rows that are dropped themselves, and has to ask for more.
+    frame = many(400)
+    monkeypatch.setattr(near_duplicates, "LISTED", 1000)
+    all_at_once = find(frame)
+    monkeypatch.setattr(near_duplicates, "LISTED", 1)
+    assert find(frame).equals(all_at_once)
+    same = turns([SAID] * 3000, [f"{ANSWER} {'!' * (n % 3)} {WORDS[n % 14][:2]}" for n in range(3000)])
+    assert find(same).height == 2999
+
+
+def test_texts_without_conversations() -> None:
+    texts = pl.Series(
+        ["hey", "hey", ANSWER, ANSWER[:-6], f"so, {ANSWER}", "Something else was said about the weather here."]
+    )
+    ids = pl.Series([str(n) for n in range(6)])
+    found = duplicates.find_texts(ids, texts, hashed(texts), BOUNDS, 20)
+    assert found["turn_id"].to_list() == ["2", "3"]
+    assert found["duplicate_of"].to_list() == ["4", "4"]  # the longest
+
+
+def test_nothing_and_too_little() -> None:
+    empty = turns([SAID], [ANSWER])[:0]
+    assert find(empty).schema == duplicates.SCHEMA
+    with pytest.raises(Problem, match="1 turns, 0 and 1 embeddings"):
+        duplicates.find(turns([SAID], [ANSWER]), np.zeros((0, 4), "float32"), np.zeros((1, 4), "float32"), BOUNDS, 20)
+
+
+BASES = [
+    ("i finally planted the tomatoes you told me about", "Good on you! Water them in the morning, never at noon."),
+    ("my sister is getting married in june", "Oh, how lovely! Have you found something to wear yet?"),
+    ("what should i cook tonight, i have eggs and rice", "Fried rice, then. Do you have any spring onions left?"),
+    ("i lost my keys again", "Check the fridge. I am serious, last time they were next to the butter."),
+    ("tell me about the lighthouse", "It has not been lit for thirty years, but some nights the lamp turns anyway."),
+    ("do you ever get tired of the sea?", "Never of the sea. Of fish, quite often."),
+    ("i have a job interview tomorrow and i am scared", "That means you care. Shall we practise the first question together?"),
+    ("why are you wearing a crown", "Because today I am king of this kitchen, and I decree pancakes."),
+]  # fmt: skip
+
+
+def test_planted_duplicates_are_found_with_the_real_model() -> None:
+    frame = turns([a for a, _ in BASES], [b for _, b in BASES]).with_columns(locale=pl.lit("en-US"))
+    copies = [
+        planted.plant(frame, 1.0, seed, (kind,))
+        for seed, kind in enumerate(planted.KINDS)
+        for seed in (seed, seed + 10)
+    ]
+    every = pl.concat([frame, *copies], how="diagonal").with_columns(history=2)
+    vectors = embed.load(Embedding(), "float32")
+    found = duplicates.find(every, vectors(every["user"].to_list()), vectors(every["reply"].to_list()), BOUNDS, 20)
+    source = dict(zip(every["turn_id"], every["planted_from"].fill_null(every["turn_id"]), strict=True))
+    assert all(source[a] == source[b] for a, b in found.select("turn_id", "duplicate_of").iter_rows())
+    assert found.height >= 0.95 * (every.height - len(BASES))
