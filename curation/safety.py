@@ -24,6 +24,7 @@ from schemas.turns import SCORES
 Scores = dict[str, npt.NDArray[np.float64]]
 DECIMALS = 4  # of a score: what is left does not depend on which texts shared a batch
 SIDES = pl.List(pl.Struct({"label": pl.String, "user": pl.Float64, "reply": pl.Float64}))
+MOST_LABELS = 16  # of a scorer; Detoxify's have seven
 MULTILINGUAL = ("en", "es", "fr", "it", "pt", "ru", "tr")  # what Detoxify's multilingual model was trained on
 
 
@@ -161,32 +162,47 @@ def cases(turns: pl.DataFrame, settings: Safety) -> pl.DataFrame:
 
 
 def _verdict(settings: Safety) -> pl.Expr:
-    """The label that decides, as {label, score, drop, level}; level 0 keeps, 1 goes to people, 2 drops."""
+    """The label that decides, as {label, score, drop, level}; level 0 keeps, 1 goes to people, 2 drops.
+
+    A column for each place in the list of scores: nothing is sorted row by row.
+    """
+    cells = [pl.col("safety").list.get(place, null_on_oob=True).struct for place in range(MOST_LABELS)]
+    drops, levels, keys = [], [], []
+    for cell in cells:
+        label, value = cell.field("label"), cell.field("score")
+        drop, review = (_bound(settings, label, which) for which in (0, 1))
+        level = (value > drop).cast(pl.Int8) + (value > review).cast(pl.Int8)
+        drops.append(drop)
+        levels.append(level)
+        keys.append((level * 2 + value).fill_null(-1.0))  # scores are at most 1: the level decides, then the score
+    best = pl.concat_list(keys).list.arg_max()
+    decides = pl.col("safety").list.get(best, null_on_oob=True).struct
+    return pl.struct(
+        label=decides.field("label"),
+        score=decides.field("score"),
+        drop=pl.concat_list(drops).list.get(best),
+        level=pl.concat_list(levels).list.get(best),
+    )
+
+
+def _bound(settings: Safety, label: pl.Expr, which: int) -> pl.Expr:
+    """Where dropping (0) or looking (1) begins for a label in the turn's locale."""
     spoken = languages(settings)
     language = pl.col("locale").str.split("-").list.first()
-    narrow = sorted(settings.locales, key=lambda locale: (-locale.count("-"), locale))
-    rules = [(language == locale if "-" not in locale else pl.col("locale") == locale, locale) for locale in narrow]
-    chosen = _pick(settings, "und", spoken is None)
-    if spoken is not None:
-        chosen = pl.when(language.is_in(spoken)).then(_pick(settings, "und", True)).otherwise(chosen)
-    for condition, locale in reversed(rules):
-        known = spoken is None or locale.split("-")[0] in spoken
-        chosen = pl.when(condition).then(_pick(settings, locale, known)).otherwise(chosen)
-    return chosen
 
-
-def _pick(settings: Safety, locale: str, spoken: bool) -> pl.Expr:
-    named = {*settings.labels, "harmful_request", *(label for rules in settings.locales.values() for label in rules)}
-    label, value = pl.element().struct.field("label"), pl.element().struct.field("score")
-    drop, review = (
-        label.replace_strict(
-            {name: settings.bounds(name, locale, spoken)[which] for name in sorted(named)},
-            default=settings.bounds("", locale, spoken)[which],
+    def here(locale: str, known: bool) -> pl.Expr:
+        rules = settings.locales.values()
+        named = {*settings.labels, "harmful_request", *(name for labels in rules for name in labels)}
+        return label.replace_strict(
+            {name: settings.bounds(name, locale, known)[which] for name in sorted(named)},
+            default=settings.bounds("", locale, known)[which],
             return_dtype=pl.Float64,
         )
-        for which in (0, 1)
-    )
-    level = (value > drop).cast(pl.Int8) + (value > review).cast(pl.Int8)
-    judged = pl.struct(label=label, score=value, drop=drop, level=level)
-    order = judged.sort_by(level, value, descending=True, maintain_order=True)
-    return pl.col("safety").list.eval(order.first()).list.first()
+
+    bound = here("und", spoken is None)
+    if spoken is not None:
+        bound = pl.when(language.is_in(spoken)).then(here("und", True)).otherwise(bound)
+    for locale in sorted(settings.locales, key=lambda locale: (locale.count("-"), locale)):
+        applies = pl.col("locale") == locale if "-" in locale else language == locale
+        bound = pl.when(applies).then(here(locale, spoken is None or locale.split("-")[0] in spoken)).otherwise(bound)
+    return bound
