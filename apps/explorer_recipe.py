@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from apps.explorer_run import Run
 from schemas.problems import Problem
-from schemas.recipe import Quotas, Recipe
+from schemas.recipe import HUB_FORMATS, Quotas, Recipe
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
 
@@ -90,9 +90,15 @@ def save_recipe(folder: Path, name: str, text: str, *, replace: bool) -> Path:
 
 
 def run_command(run: Run, path: Path) -> str:
-    """What to type to curate again with a saved recipe."""
+    """What to type to curate again with a saved recipe; `LOGS` stands where the run does not say where its logs lie."""
     out = run.directory.resolve().parent / f"curated-{path.stem}"
-    return f"python -m curation run {shlex.quote(str(path))} --out {shlex.quote(str(out))}"
+    logs = "" if knows_logs(run) else " --input LOGS"
+    return f"python -m curation run {shlex.quote(str(path))}{logs} --out {shlex.quote(str(out))}"
+
+
+def knows_logs(run: Run) -> bool:
+    """Whether the run says where its logs lie, wherever a recipe is put."""
+    return Path(run.report.recipe.input).is_absolute() or run.report.recipe.format in HUB_FORMATS
 
 
 def _line(path: Path) -> str:

@@ -21,7 +21,7 @@ import streamlit as st
 from apps import explorer_charts as charts
 from apps import explorer_panel
 from apps.explorer_quotas import Answer, floors_fit, measured, shown
-from apps.explorer_recipe import FILE_NAME, recipe_text, run_command, save_recipe
+from apps.explorer_recipe import FILE_NAME, knows_logs, recipe_text, run_command, save_recipe
 from apps.explorer_run import Run, open_run
 from apps.explorer_words import DIMENSIONS, HINTS, STEPS, glossary, plain
 from schemas.problems import Problem
@@ -324,7 +324,11 @@ def _save(run: Run, asked: Quotas, found: Answer) -> None:
             try:
                 path = save_recipe(folder, name, text, replace=replace)
                 st.success(f"Saved {plain(path)}")
-                st.markdown("To curate with it:")
+                st.markdown(
+                    "To curate with it:"
+                    if knows_logs(run)
+                    else "To curate with it, with the path of the logs for LOGS:"
+                )
                 st.code(run_command(run, path), language=None, wrap_lines=True)
             except Problem as problem:
                 st.error(plain(problem))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ import scipy  # its submodules load on first use
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+APART = 20_000
+"""Cells of personas above the cap up to which each is a column of the programme; with more, personas are cuts."""
 
 
 class Quota(NamedTuple):
@@ -187,6 +190,17 @@ def can_give(data: Cells, cap: float, inside: npt.NDArray[np.bool_]) -> tuple[in
     return int(data.offered[inside].sum() - has[capped].sum()), int(capped.sum())
 
 
+def split_off(data: Cells, people: int, cells: int) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array, Ints]:
+    """For the personas that stand first, with a column for each of their cells: sums by profile, sums by persona, and
+    what all other personas have of each profile.
+    """
+    ones, column = np.ones(cells), np.arange(cells)
+    by_profile = scipy.sparse.csr_array((ones, (data.profile[:cells], column)), shape=(len(data.weight), cells))
+    by_person = scipy.sparse.csr_array((ones, (data.persona[:cells], column)), shape=(people, cells))
+    taken = np.bincount(data.profile[:cells], weights=data.supply[:cells], minlength=len(data.weight))
+    return by_profile, by_person, data.offered - taken.astype(np.int64)
+
+
 def _in_proportion(data: Cells, cap: float) -> Floats:
     """Turns by profile where each persona gives up to the cap in the proportions of its own supply."""
     _, cells = above(data, cap)
@@ -305,7 +319,10 @@ def upper_bound(
         limits.append(turns + (0.0 if whole is None else float(whole * capped)))
 
     total: float = fill(data.have[::-1], share, ceiling)
-    if share < 1:
+    # 0.8: keeping some personas apart that need not be costs little and saves solving again.
+    people, columns = above(data, 0.8 * float(share) * total if whole is None else float(whole))
+    explicit = share < 1 and columns <= APART
+    if share < 1 and not explicit:
         for inside in first_cuts(data, quotas):
             cut(inside, max(total, least))
     costs = np.concatenate((-data.weight, [0.0], np.zeros(0) if charge is None else charge[gives]))
@@ -314,13 +331,28 @@ def upper_bound(
     balance = np.concatenate((np.ones(profiles), [-1.0], np.zeros(len(gives))))[None, :]
     inner: Floats | None = None  # a point that personas can give
     while True:
+        extra = columns if explicit else 0
+        width = len(costs)
+        matrix: list[Any] = [scipy.sparse.csr_array(np.reshape(rows, (len(rows), width)))] if rows else []
+        right = list(limits)
+        if explicit:
+            from_cells, by_person, rest = split_off(data, people, columns)
+            of_total = scipy.sparse.csr_array((people, width)).tolil()
+            of_total[:, profiles] = -float(share) if whole is None else 0.0
+            matrix = [
+                scipy.sparse.hstack((*matrix, scipy.sparse.csr_array((len(rows), extra)))) if rows else None,
+                scipy.sparse.hstack((scipy.sparse.eye_array(profiles, width), -from_cells)),
+                scipy.sparse.hstack((of_total, by_person)),
+            ]
+            right += [*rest, *([0.0 if whole is None else float(whole)] * people)]
+        stacked = [block for block in matrix if block is not None]
         solved = scipy.optimize.linprog(
-            costs,
-            A_ub=np.array(rows) if rows else None,
-            b_ub=limits if rows else None,
-            A_eq=balance,
+            np.append(costs, np.zeros(extra)),
+            A_ub=scipy.sparse.vstack(stacked, format="csr") if stacked else None,
+            b_ub=right if stacked else None,
+            A_eq=np.hstack((balance, np.zeros((1, extra)))),
             b_eq=[0.0],
-            bounds=np.column_stack((low, high)),
+            bounds=np.column_stack((np.append(low, np.zeros(extra)), np.append(high, data.supply[:extra]))),
             method="highs",
         )
         if solved.status == 2 and least:
@@ -329,6 +361,16 @@ def upper_bound(
             raise AssertionError(f"HiGHS: {solved.message}")
         wanted, total = np.maximum(solved.x[:profiles], 0.0), max(0.0, float(solved.x[profiles]))
         cap = float(share) * total if whole is None else float(whole)
+        if explicit and above(data, cap)[0] > people:  # more personas reach the cap than stood apart
+            people, columns = above(data, 0.8 * cap if whole is None else cap)
+            explicit = columns <= APART
+            if explicit:
+                continue
+            for inside in first_cuts(data, quotas):
+                cut(inside, total)
+            continue
+        if explicit:
+            break
         inner = _in_proportion(data, cap) if inner is None else inner
         inner *= min(1.0, total / max(inner.sum(), 1e-9))
         point = np.concatenate((inner, solved.x[profiles:]))
@@ -352,13 +394,14 @@ def upper_bound(
         for inside in over:
             cut(inside, total)
     prices, gave = nothing.copy(), nothing.copy()
-    if rows:
+    if rows or explicit:
         duals = -solved.ineqlin.marginals
         prices[bands] = duals[: len(bands)]
+        each = np.ones(people) if explicit else np.array(counts, dtype=float)
         for number, quota in enumerate(quotas):
             if quota.member is None:
-                prices[number] = duals[len(bands) :] @ np.array(counts, dtype=float)
-    gave[gives] = solved.x[profiles + 1 :]
+                prices[number] = duals[len(duals) - len(each) :] @ each
+    gave[gives] = solved.x[profiles + 1 : len(costs)]
     return Optimum(float(data.weight @ wanted), total, prices, -float(solved.upper.marginals[profiles]), gave)
 
 

@@ -17,17 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, floor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
 from curation.programme import (
+    APART,
     Cells,
     Floats,
     Ints,
     Optimum,
     Quota,
+    above,
     by_persona,
     by_profile,
     can_give,
@@ -37,6 +40,7 @@ from curation.programme import (
     holds,
     persona_share,
     slack,
+    split_off,
     too_much,
     upper_bound,
 )
@@ -79,10 +83,13 @@ def _largest(data: Cells, quotas: Sequence[Quota], bound: float) -> tuple[int, I
         even = _even(data, total)
         if holds(data, quotas, even):
             return total, by_profile(data, even)
+        linear = upper_bound(data, quotas, total, at=total).total
+        if (reach := floor(linear + slack(linear))) < total:
+            total = reach
+            continue
         if found := at_total(data, quotas, total):
             return total, found[0]
-        linear = upper_bound(data, quotas, total, at=total).total
-        total = min(total - 1, floor(linear + slack(linear)))
+        total -= 1
     return 0, None
 
 
@@ -182,8 +189,11 @@ def at_total(
         turns, capped = can_give(data, cap, inside)
         high.append(float(turns + capped * cap))
 
-    for inside in first_cuts(data, quotas):
-        cut(inside)
+    people, columns = above(data, cap)
+    if columns > APART:
+        columns = 0
+        for inside in first_cuts(data, quotas):
+            cut(inside)
     away = 0.0 if aim is None else 1.0
     goal = np.concatenate(
         (
@@ -200,11 +210,26 @@ def at_total(
         )
     )
     while True:
+        matrix: Any = np.array(rows)
+        floors, ceilings = list(low), list(high)
+        if columns:  # few personas reach the cap: what each gives of a profile is a column of its own
+            from_cells, by_person, rest = split_off(data, people, columns)
+            matrix = scipy.sparse.vstack(
+                (
+                    scipy.sparse.hstack((scipy.sparse.csr_array(matrix), scipy.sparse.csr_array((len(rows), columns)))),
+                    scipy.sparse.hstack((scipy.sparse.eye_array(profiles, width), -from_cells)),
+                    scipy.sparse.hstack((scipy.sparse.csr_array((people, width)), by_person)),
+                ),
+                format="csr",
+            )
+            floors += [-np.inf] * (profiles + people)
+            ceilings += [*rest, *([float(cap)] * people)]
         solved = scipy.optimize.milp(
-            goal,
-            constraints=scipy.optimize.LinearConstraint(np.array(rows), low, high),
-            bounds=scipy.optimize.Bounds(0, most),
-            integrality=np.ones(width),
+            np.append(goal, np.zeros(columns)),
+            constraints=scipy.optimize.LinearConstraint(matrix, floors, ceilings),
+            bounds=scipy.optimize.Bounds(0, np.append(most, data.supply[:columns])),
+            # Whole turns by profile are enough: with whole capacities, flows to them can be whole.
+            integrality=np.append(np.ones(width), np.zeros(columns)),
             options={"mip_rel_gap": 0.0 if weight is not None or give else 1e-3, "node_limit": 20_000},
         )
         if solved.x is None:
@@ -212,7 +237,7 @@ def at_total(
         found = np.round(solved.x).astype(np.int64)
         over = too_much(data, cap, found[:profiles])
         if not over:
-            return found[:profiles], found[3 * profiles :]
+            return found[:profiles], found[3 * profiles : width]
         data.sets.extend(over)
         for inside in over:
             cut(inside)

@@ -324,7 +324,8 @@ def test_a_million_turns_answer(tmp_path: Path, visit: Callable[..., Page], caps
         floor = page.get_by_role("slider", name=re.compile("pt-BR, floor and ceiling.*start"))
         seconds = []
         for _ in range(4):
-            page.wait_for_timeout(1500)
+            page.locator("[data-test-script-state=notRunning]").wait_for()
+            page.wait_for_timeout(500)
             before, begin = kept(page), time.perf_counter()
             floor.press("ArrowRight")
             assert moved(page, before) < before

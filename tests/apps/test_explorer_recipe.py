@@ -62,6 +62,13 @@ def test_the_command_does_not_write_into_the_run(run: Run) -> None:
     assert command.endswith(f"--out '{run.directory.parent}/curated-my recipe'")
 
 
+def test_the_command_asks_for_logs_that_the_run_does_not_place(run: Run) -> None:
+    section = run.report.recipe.model_copy(update={"input": "traffic.parquet"})
+    lost = run._replace(report=run.report.model_copy(update={"recipe": section}))
+    assert " --input LOGS --out " in run_command(lost, Path("new.yaml"))
+    assert "--input" not in run_command(run, Path("new.yaml"))
+
+
 def test_quotas_that_no_recipe_may_ask_for_are_a_sentence(run: Run) -> None:
     quotas = Quotas.model_construct(locales={"pt-BR": Band(min=0.7), "en-US": Band(min=0.6)})
     with pytest.raises(Problem, match="the floors add up to more than 1"):
