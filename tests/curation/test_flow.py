@@ -165,7 +165,7 @@ def test_the_window_leaves_old_turns_and_other_models_out(tmp_path: Path) -> Non
     rows[1]["model_version"] = "ancient"
     window = {"max_age_days": 7, "model_versions": ["m"]}
     path = write(rows, tmp_path / "traffic.parquet")
-    curate(path, tmp_path / "out", window=window, quotas={"max_persona_share": 1.0}, near_duplicates={"similarity": 1, "letters": 1})
+    curate(path, tmp_path / "out", window=window, quotas={"max_persona_share": 1.0})
     gone = {row["reason"]: row["count"] for row in report(tmp_path / "out")["dropped"] if row["stage"] == "window"}
     assert gone == {"older than 7 days": 1, "model version not in the window": 1}
     by_name = {stage["stage"]: stage for stage in report(tmp_path / "out")["stages"]}
