@@ -60,8 +60,7 @@ class Scrub(Section):
     min_score: float = Field(0.4, ge=0, le=1)
     """Findings below this confidence are left alone: lower masks more harmless words, higher leaks more."""
     replace: Literal["placeholder", "surrogate"] = "placeholder"
-    """`placeholder` puts `<PERSON_3f2a9c>` in the place of personal data; `surrogate` another name, number or address
-    of the same form: text stays natural, and nobody can see any more what was missed."""
+    """`surrogate` puts other names and numbers of the same form: natural, but nobody can see what was missed."""
     key_file: str | None = None
     """32 random bytes, mode 0600, made at first use; null keeps it in the run_dir. Losing it unlinks generations."""
 
