@@ -61,9 +61,13 @@ def main() -> int:
         "Presidio with our recognisers", texts, lambda: _presidio(adapted, texts)[0]
     )
     speed["ours, 1 process"] = _clock("ours, 1 process", texts, lambda: [done for done, _ in _ours(texts)])
-    chunks = [texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK)]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=_start) as pool:
-        list(pool.map(_ours, [texts[:50]] * 8))  # both have loaded
+    step = max(1, len(texts) // 8)
+    chunks = [texts[at : at + step] for at in range(0, len(texts), step)]
+    spawn = get_context("spawn")
+    loaded = spawn.Barrier(3)
+    with ProcessPoolExecutor(2, mp_context=spawn, initializer=_start, initargs=(loaded,)) as pool:
+        pool.submit(_ours, [])
+        loaded.wait()
         speed["ours, 2 processes"] = _clock(
             "ours, 2 processes", texts, lambda: [done for chunk in pool.map(_ours, chunks) for done, _ in chunk]
         )
@@ -126,10 +130,12 @@ def _clock(who: str, texts: Sequence[str], work: Callable[[], list[str]]) -> flo
     return len(texts) / seconds
 
 
-def _start() -> None:
+def _start(loaded: Any = None) -> None:
     global _find
     _find = Finder(Scrub())
     _find(["Warm up, Mary Smith!"] * 2, [True] * 2)
+    if loaded is not None:
+        loaded.wait()
 
 
 def _ours(texts: list[str]) -> list[tuple[str, list[tuple[int, int]]]]:

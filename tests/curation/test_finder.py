@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -115,6 +115,7 @@ def test_a_long_text_is_looked_through_in_pieces(find: Finder) -> None:
     assert [len(piece) for _, piece in engines._pieces("a" * 12_000)] == [5000, 5000, 2000]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12), st.floats(0, 1)), max_size=12))
 def test_merging_covers_all_and_overlaps_nowhere(spans: list[tuple[int, int, float]]) -> None:
     found = [Found(start, start + length + 1, "PERSON", score) for start, length, score in spans]
@@ -128,7 +129,7 @@ RECOGNISERS = """
 recognizers:
   - name: Badges
     supported_entity: BADGE
-    patterns: [{name: badge, regex: 'ZX-\\d{4}', score: 0.3}]
+    patterns: [{name: badge, regex: 'blue-(?:owl|fox)', score: 0.3}]
     context: [badge]
 """
 
@@ -137,11 +138,11 @@ def test_recognisers_of_ones_own_from_yaml(tmp_path: Path) -> None:
     path = tmp_path / "ours.yaml"
     path.write_text(RECOGNISERS, encoding="utf-8")
     own = Finder(Scrub(recognisers=(str(path),)))
-    text = "take my badge ZX-1234 along"
+    text = "take my badge blue-owl along"
     assert [(hit.type, text[hit.start : hit.end], hit.recogniser) for hit in own([text], [True])[0]] == [
-        ("BADGE", "ZX-1234", "Badges")
+        ("BADGE", "blue-owl", "Badges")
     ]
-    assert own(["the number ZX-1234"], [True]) == [[]]  # without its context word it is not sure enough
+    assert own(["what a blue-owl"], [True]) == [[]]  # without its context word it is not sure enough
     path.write_text("recognizers: [{name: 3}]", encoding="utf-8")
     with pytest.raises(Problem, match=r"ours.yaml: \w+; expected a list `recognizers`"):
         Finder(Scrub(recognisers=(str(path),)))

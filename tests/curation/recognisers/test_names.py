@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.recognisers import names as recogniser
@@ -118,6 +118,7 @@ def test_the_card_tells_the_table_as_it_is() -> None:
     assert rows["qqqq"] is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120), st.booleans(), st.lists(st.tuples(st.integers(0, 120), st.integers(1, 30)), max_size=4))
 def test_findings_lie_in_the_text_in_order(text: str, english: bool, spans: list[tuple[int, int]]) -> None:
     reading = read(text, english)
