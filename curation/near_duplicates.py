@@ -111,7 +111,7 @@ def first_alike(
         cells = _cells(vectors, seed)
         while len(asked):
             found, full = _search(sides, vectors, cells, settings, words, asked, after, long)
-            edges = Edges(*(np.concatenate(parts) for parts in zip(edges, found, strict=True)))
+            edges = _joined([edges, found])
             last = np.full(count, -1, dtype=np.int64)
             np.maximum.at(last, found.row, found.other)
             after[full] = last[full]
@@ -289,7 +289,9 @@ def message_likeness(
     from rapidfuzz import fuzz, process
 
     def compared(a: pl.Series, b: pl.Series) -> Floats:
-        return np.asarray(process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32)) / 100
+        return (
+            np.asarray(process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32), np.float32) / 100
+        )
 
     def inside(a: str, b: str) -> bool:
         return fuzz.partial_ratio(a, b) >= 100 * BEGINNING
@@ -325,7 +327,7 @@ def _first(found: list[Edges], full: npt.NDArray[np.bool_]) -> Edges:
     """Of each row the first few that it is like, without repeats."""
     if not found:
         return _none()
-    edges = Edges(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    edges = _joined(found)
     order = np.lexsort((edges.other, edges.row))
     row, other = edges.row[order], edges.other[order]
     new = np.ones(len(row), dtype=bool)
@@ -333,7 +335,17 @@ def _first(found: list[Edges], full: npt.NDArray[np.bool_]) -> Edges:
     order, row = order[new], row[new]
     place = np.arange(len(row)) - np.searchsorted(row, row)
     full[row[place >= LISTED]] = True
-    return Edges(*(part[order[place < LISTED]] for part in edges))
+    some = order[place < LISTED]
+    return Edges(edges.row[some], edges.other[some], edges.likeness[some], edges.kind[some])
+
+
+def _joined(several: Sequence[Edges]) -> Edges:
+    return Edges(
+        np.concatenate([edges.row for edges in several]),
+        np.concatenate([edges.other for edges in several]),
+        np.concatenate([edges.likeness for edges in several]),
+        np.concatenate([edges.kind for edges in several]),
+    )
 
 
 def _let_go(vectors: np.memmap[Any, Any], sides: Sequence[Side]) -> None:
