@@ -14,7 +14,7 @@ import polars as pl
 from apps.explorer_quotas import Answer, measured, shown
 from apps.explorer_run import Report
 from apps.explorer_words import reason_words
-from schemas.recipe import Quotas
+from schemas.curation_recipe import Quotas
 
 if TYPE_CHECKING:
     import altair as alt

@@ -20,7 +20,7 @@ from apps.explorer_quotas import (
 )
 from apps.explorer_run import Run
 from apps.explorer_words import HINTS, plain
-from schemas.recipe import Band, Quotas, Weights
+from schemas.curation_recipe import Band, Quotas, Weights
 
 if TYPE_CHECKING:
     import pandas as pd

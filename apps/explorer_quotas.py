@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from curation.quotas import solve
-from schemas.recipe import Band, Quotas, Weights
+from schemas.curation_recipe import Band, Quotas, Weights
 
 WHOLE = (0.0, 100.0)
 

@@ -11,8 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from apps.explorer_run import Run
+from schemas.curation_recipe import HUB_FORMATS, Quotas
 from schemas.problems import Problem
-from schemas.recipe import HUB_FORMATS, Quotas, Recipe
+from schemas.recipe import Recipe
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
 

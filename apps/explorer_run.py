@@ -12,8 +12,8 @@ from typing import NamedTuple
 import polars as pl
 from pydantic import BaseModel, Field, ValidationError
 
+from schemas.curation_recipe import Curation
 from schemas.problems import Problem
-from schemas.recipe import Curation
 from schemas.stage import MANIFEST, read_manifest
 
 CELLS = {"persona_id": pl.String, "locale": pl.String, "first": pl.Boolean, "hard": pl.String}

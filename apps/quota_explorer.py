@@ -24,8 +24,8 @@ from apps.explorer_quotas import Answer, floors_fit, measured, shown
 from apps.explorer_recipe import FILE_NAME, knows_logs, recipe_text, run_command, save_recipe
 from apps.explorer_run import Run, open_run
 from apps.explorer_words import DIMENSIONS, HINTS, STEPS, glossary, plain
+from schemas.curation_recipe import Band, Quotas
 from schemas.problems import Problem
-from schemas.recipe import Band, Quotas
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from schemas.recipe import Band, Quotas
+from schemas.curation_recipe import Band, Quotas
 
 PERSONAS = 20_000
 LOCALES = [f"{first}{second}-{first.upper()}{second.upper()}" for first in "ab" for second in "abcdefghij"]

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.near_duplicates import load
 from curation import embed
-from schemas.recipe import Embedding
+from schemas.curation_recipe import Embedding
 
 ROUNDS = 2
 

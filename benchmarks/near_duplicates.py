@@ -33,7 +33,7 @@ import polars as pl
 
 from benchmarks import planted
 from curation import clusters, duplicates, embed, readers, wording
-from schemas.recipe import Embedding, NearDuplicates
+from schemas.curation_recipe import Embedding, NearDuplicates
 
 THEIRS = """
 import json, os, sys, time

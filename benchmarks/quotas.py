@@ -23,7 +23,7 @@ import polars as pl
 
 from benchmarks import choosing
 from curation.quotas import CELL, solve
-from schemas.recipe import Band, Quotas
+from schemas.curation_recipe import Band, Quotas
 
 BANDS = Quotas(
     locales={"en-US": Band(max=0.5), "pt-BR": Band(min=0.3)},

@@ -35,7 +35,7 @@ from curation.finder import Finder
 from curation.found import Found
 from curation.recognisers import FINDERS
 from curation.recognisers.names import Entity, names, read
-from schemas.recipe import Scrub
+from schemas.curation_recipe import Scrub
 
 LEAST = 5.0
 CHUNK = 256

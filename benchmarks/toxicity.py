@@ -25,7 +25,7 @@ import polars as pl
 
 from curation import safety
 from curation.roc import auc
-from schemas.recipe import Safety
+from schemas.curation_recipe import Safety
 from schemas.turns import MESSAGES
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

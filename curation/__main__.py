@@ -74,9 +74,9 @@ def _run(given: argparse.Namespace) -> None:
     )
 
     from curation.readers.formats import FORMATS
+    from schemas.curation_recipe import HUB_FORMATS
     from schemas.personas import read_personas
     from schemas.reading import read_recipe
-    from schemas.recipe import HUB_FORMATS
 
     recipe = read_recipe(given.recipe)
     settings = recipe.curation

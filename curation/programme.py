@@ -4,8 +4,8 @@ What is maximised is what the kept turns count for, subject to shares of their n
 only how many turns of each profile (locale x first turn x difficulty) are kept, so the programme is over profiles.
 Personas come in as cuts: of the profiles in a set S they can give no more than the sum of min(cap, supply in S), and by
 the theorem of Gale (1957) and Hoffman (1960) turns can be had if and only if that is so for every S. The sets that
-matter XX
-Hall, 2018) and the cut Dinic's (1970), both as they come with scipy. `rounding` makes whole turns of it, `relaxation`
+matter are few and found one by one, each by a minimum cut. The programme's solver is HiGHS (Huangfu and Hall, 2018)
+and the cut's Dinic's (1970), both as they come with scipy. `rounding` makes whole turns of it, `relaxation`
 says what gives way where not all can hold.
 """
 

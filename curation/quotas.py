@@ -32,8 +32,8 @@ from curation.programme import (
 )
 from curation.relaxation import give_way, relax
 from curation.rounding import apportion, whole
+from schemas.curation_recipe import Band, Quotas
 from schemas.problems import Problem
-from schemas.recipe import Band, Quotas
 from schemas.turns import hash_fraction
 
 CELL = ("persona_id", "locale", "first", "hard")

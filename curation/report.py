@@ -23,7 +23,7 @@ from curation.outcomes import Outcomes
 from curation.partition import spread, write_private
 from curation.report_page import write_page
 from curation.store import Store
-from schemas.recipe import Curation
+from schemas.curation_recipe import Curation
 from schemas.review import SafetyCase
 from schemas.stage import Rows, write_json
 from schemas.turns import CuratedTurn, DroppedTurn, Quarantined
@@ -85,6 +85,7 @@ def write_outputs(
         "near_duplicates": chosen.counts["near-duplicates"]["dropped"],
         "quotas": {
             "total": chosen.plan.total,
+            "value": chosen.plan.value,
             "bound": chosen.plan.bound,
             "gap": chosen.plan.gap,
             "largest_persona_share": largest / max(1, taken.height),

@@ -19,10 +19,11 @@ import polars as pl
 from curation import embed, finder, language, safety, scrub
 from curation.partition import write_private
 from curation.store import Store, step_name
+from schemas.curation_recipe import Curation, Embedding, Language, Safety, Scrub
 from schemas.personas import Persona
 from schemas.precision import Precision, use_bfloat16
 from schemas.problems import Problem
-from schemas.recipe import Curation, Embedding, Language, Recipe, Safety, Scrub
+from schemas.recipe import Recipe
 from schemas.turns import Quarantined
 
 STEPS = ("scrub", "embed", "safety", "language")

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.safety_head import ENCODER, LANGUAGES, Embedded, Vectors, weights_name
+from schemas.curation_recipe import Embedding, Safety
 from schemas.precision import Precision
-from schemas.recipe import Embedding, Safety
 from schemas.review import SafetyCase
 from schemas.turns import SCORES
 

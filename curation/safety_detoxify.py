@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from schemas.curation_recipe import Safety
 from schemas.precision import Precision, use_bfloat16
 from schemas.problems import Problem
-from schemas.recipe import Safety
 
 _RELEASES = "https://github.com/unitaryai/detoxify/releases/download"
 FILES = {

@@ -25,9 +25,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from schemas.curation_recipe import Embedding
 from schemas.precision import Precision
 from schemas.problems import Problem
-from schemas.recipe import Embedding
 
 WEIGHTS = Path(__file__).parent / "data" / "safety_head.safetensors"
 CARD = WEIGHTS.with_suffix(".md")

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.quotas import Plan, solve
+from schemas.curation_recipe import Quotas
 from schemas.problems import Problem
-from schemas.recipe import Quotas
 from schemas.turns import hash_fraction
 
 COLUMNS = {

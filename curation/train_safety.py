@@ -233,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         comments, talk, asked = read_wheels(given.wheels)
         from curation import embed
-        from schemas.recipe import Embedding
+        from schemas.curation_recipe import Embedding
 
         encode = embed.load(Embedding(model=ENCODER))
         trained = train(comments, talk, asked, invented(), encode, lambda doing: print(doing, flush=True))

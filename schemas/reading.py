@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from schemas.curation_recipe import HUB_FORMATS
 from schemas.problems import Problem, nearest
-from schemas.recipe import HUB_FORMATS, Recipe
+from schemas.recipe import Recipe
 
 Key = tuple[str, ...]
 

@@ -25,10 +25,11 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from schemas.curation_recipe import HUB_FORMATS
 from schemas.personas import read_personas
 from schemas.problems import Problem
 from schemas.reading import read_recipe
-from schemas.recipe import HUB_FORMATS, Recipe
+from schemas.recipe import Recipe
 from schemas.stage import Advance, Manifest, read_manifest
 from training.generation import Generation, Waiting, current, finished, home
 from training.plan import plan_table

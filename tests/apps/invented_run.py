@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from curation.quotas import solve
-from schemas.recipe import Band, Curation, Quotas
+from schemas.curation_recipe import Band, Curation, Quotas
 from schemas.stage import Rows, open_stage, write_json
 
 LOCALES = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.explorer_quotas import WHOLE, Price, answer, cost_words, floors_fit, make_quotas, percent_of, share_of
-from schemas.recipe import Band, Quotas, Weights
+from schemas.curation_recipe import Band, Quotas, Weights
 
 
 def cells(**supply: int) -> pl.DataFrame:

@@ -10,9 +10,9 @@ from invented_run import make_run
 
 from apps.explorer_recipe import recipe_text, run_command, save_recipe
 from apps.explorer_run import Run, open_run
+from schemas.curation_recipe import Band, Quotas
 from schemas.problems import Problem
 from schemas.reading import read_recipe
-from schemas.recipe import Band, Quotas
 
 WHEN = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from conftest import ROOT
 from invented_run import make_run
 from streamlit.testing.v1 import AppTest
 
-from schemas.recipe import Band, Quotas, Weights
+from schemas.curation_recipe import Band, Quotas, Weights
 
 APP = str(ROOT / "apps" / "quota_explorer.py")
 

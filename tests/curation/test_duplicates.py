@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from benchmarks import planted
 from curation import duplicates, embed, near_duplicates, wording
+from schemas.curation_recipe import Embedding, NearDuplicates
 from schemas.problems import Problem
-from schemas.recipe import Embedding, NearDuplicates
 
 BOUNDS = NearDuplicates()
 WORDS = [

@@ -16,9 +16,9 @@ from curation import engines, finder
 from curation.finder import Finder, merged
 from curation.found import Found
 from curation.recognisers.names import Entity
+from schemas.curation_recipe import Scrub
 from schemas.problems import Problem
 from schemas.reading import read_recipe
-from schemas.recipe import Scrub
 
 CHAT = [
     "hi im sarah, hello",

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from curation import embed, language
+from schemas.curation_recipe import Embedding, Language
 from schemas.problems import Problem
-from schemas.recipe import Embedding, Language
 from schemas.turns import MESSAGES
 
 

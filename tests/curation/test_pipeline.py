@@ -18,9 +18,10 @@ import pytest
 
 from curation import embed, finder, pipeline, rowsteps, scrub
 from curation import report as outputs
+from schemas.curation_recipe import Embedding, Scrub
 from schemas.personas import Persona
 from schemas.problems import Problem
-from schemas.recipe import Embedding, Recipe, Scrub
+from schemas.recipe import Recipe
 from schemas.stage import Manifest, Rows, no_progress
 from schemas.turns import CuratedTurn, DroppedTurn, Quarantined, Turn, turn_id
 

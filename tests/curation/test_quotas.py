@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.quotas import Plan, cap, solve
+from schemas.curation_recipe import Band, Quotas
 from schemas.problems import Problem
-from schemas.recipe import Band, Quotas
 
 COLUMNS = {"persona_id": pl.String, "locale": pl.String, "first": pl.Boolean, "hard": pl.String, "supply": pl.Int64}
 SHARES = (0.0, 0.1, 0.25, 0.3, 0.3333, 0.5, 0.75, 1.0)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from test_quotas import counted, crowd, holds, make, settings_of_quotas, some_cells  # type: ignore[import-not-found]
 
 from curation.quotas import Plan, solve
-from schemas.recipe import Band, Quotas, Weights
+from schemas.curation_recipe import Band, Quotas, Weights
 
 WEIGHTS = (0.25, 0.5, 1.0, 1.7, 3.0)
 

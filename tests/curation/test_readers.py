@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from curation.readers import Batch, read, tables, text
 from curation.readers.formats import FORMATS, NEUTRAL_PROMPT
 from curation.readers.records import Record
+from schemas.curation_recipe import Curation
 from schemas.personas import Persona
 from schemas.problems import Problem
-from schemas.recipe import Curation
 from schemas.turns import Turn, turn_id
 
 SECRET = "zanzibar"  # stands in messages and must never be seen in a sentence

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from curation import safety
-from schemas.recipe import Bounds, Embedding, Safety
+from schemas.curation_recipe import Bounds, Embedding, Safety
 from schemas.review import SafetyCase
 from schemas.turns import MESSAGES, SCORES
 

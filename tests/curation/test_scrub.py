@@ -17,9 +17,9 @@ from talk import KEY, Listed, conversation, said
 from curation import placeholders, scrub
 from curation.finder import Finder, merged
 from curation.found import Found
+from schemas.curation_recipe import Scrub
 from schemas.personas import Persona
 from schemas.problems import Problem
-from schemas.recipe import Scrub
 
 MIRA = {"mira": Persona(persona_id="mira", name="Mira", locale="en-US", system_prompt="x", allowed_names=("Old Tom",))}
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from curation.select import choose, choose_files, recheck
+from schemas.curation_recipe import Band, Quotas
 from schemas.problems import Problem
-from schemas.recipe import Band, Quotas
 from schemas.turns import hash_fraction
 
 

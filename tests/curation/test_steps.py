@@ -18,7 +18,7 @@ from conftest import ROOT
 from tests_shell import run
 
 from curation import embed, finder
-from schemas.recipe import Embedding, Scrub
+from schemas.curation_recipe import Embedding, Scrub
 
 MARKER = "zyxmarkerwvu"
 
