@@ -43,6 +43,7 @@ class Outcomes(NamedTuple):
         counts: `in`, `kept`, `dropped` and `quarantined` by step, from `validate` on.
         pii: Pieces of personal data masked in last messages and replies, by type.
         languages: Turns by language.
+        answers: Turns by what safety said: `keep`, `review`, `drop`.
         quarantined: Turns on which a step raised, as `Quarantined`.
     """
 
@@ -54,6 +55,7 @@ class Outcomes(NamedTuple):
     counts: dict[str, Counter[str]]
     pii: Counter[str]
     languages: Counter[str]
+    answers: Counter[str]
     quarantined: pl.DataFrame
 
 
@@ -77,7 +79,7 @@ def judge(work: Path, read: Intake, surplus: pl.DataFrame, plan: Plan, store: St
     unique = read.rows["kept"] - surplus.height
     counts = {name: Counter[str]() for name in ("window", *STEPS)}
     counts["validate"] = Counter({"in": read.rows["kept"], "kept": unique, "dropped": surplus.height})
-    pii, languages = Counter[str](), Counter[str]()
+    pii, languages, answers = Counter[str](), Counter[str](), Counter[str]()
     stays = pl.lit(None, dtype=pl.String)
     nothing = CuratedTurn.create_empty().select("pii", "safety", "language", row_key=stays)
     small, vectors = [], []
@@ -102,6 +104,9 @@ def judge(work: Path, read: Intake, surplus: pl.DataFrame, plan: Plan, store: St
                 raise AssertionError(f"{lost} rows are neither in the results of {step} nor in quarantine")
             rows = rows.join(lacking, on="row_key", how="anti", maintain_order="left")
             rows = rows.join(found, on="row_key", how="left", maintain_order="left")
+            if step == "safety":
+                said = rows.filter(pl.col("stage").is_null()).select(safety.decision(settings.safety)).to_series()
+                answers.update(said.to_list())
             rows = _let_go(rows, step, rules.get(step, stays), counts[step], failed=lacking.height)
         types = rows.select(pl.col("pii").explode()).drop_nulls().unnest("pii").group_by("type").sum()
         pii.update(dict(types.iter_rows()))
@@ -115,7 +120,7 @@ def judge(work: Path, read: Intake, surplus: pl.DataFrame, plan: Plan, store: St
     kept = pl.concat(small) if small else _no_rows()
     order = kept["turn_id"].arg_sort()
     user, reply, both = (_joined(work, name, vectors, order) for name in VECTORS)
-    return Outcomes(work, kept[order], user, reply, both, counts, pii, languages, quarantined)
+    return Outcomes(work, kept[order], user, reply, both, counts, pii, languages, answers, quarantined)
 
 
 def _let_go(rows: pl.DataFrame, stage: str, why: pl.Expr, counts: Counter[str], failed: int) -> pl.DataFrame:

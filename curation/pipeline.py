@@ -86,7 +86,8 @@ def run(
         store = Store(Path(settings.store) if settings.store else out.parent / "curation-store")
         quarantine = stage.work / "quarantined"
         shutil.rmtree(quarantine, ignore_errors=True)
-        plan = rowsteps.Plan(recipe, settings, key, personas, store.root, names, quarantine, input.name)
+        place = str(input.resolve()) if input.exists() else str(input)
+        plan = rowsteps.Plan(recipe, settings, key, personas, store.root, names, quarantine, place)
         _work(stage.work / "tasks", read, surplus, plan, store, advance)
         judged = outcomes.judge(_fresh(stage.work / "judged"), read, surplus, plan, store)
         chosen = choosing.choose(judged, settings, recipe.seed, advance)

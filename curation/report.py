@@ -78,6 +78,7 @@ def write_outputs(
         "safety": {
             "scorer": safety.scorer_name(settings.safety),
             "embedded": settings.safety.scorer == "embedded",
+            "answers": {answer: judged.answers[answer] for answer in ("keep", "review", "drop")},
             "review_band": review,
         },
         "languages": dict(sorted(judged.languages.items())),
@@ -97,7 +98,8 @@ def write_outputs(
         "problems": list(read.problems),
         "name": plan.recipe.name,
         "seed": plan.recipe.seed,
-        "recipe": settings.model_dump(mode="json", exclude={"workers", "store", "shard_rows"}),
+        # With the place of the logs, so that a recipe made of it in the explorer can be run.
+        "recipe": settings.model_dump(mode="json", exclude={"workers", "store", "shard_rows"}) | {"input": plan.input},
     }
     write_json(to / "report.json", report)
     index = pl.scan_parquet(to / "rows" / "*.parquet")

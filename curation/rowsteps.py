@@ -41,7 +41,7 @@ class Plan(NamedTuple):
         store: Directory of the store.
         names: Directory name of each step in the store.
         quarantine: Where rows go that a step raises on.
-        source: Name of the input, for the quarantine.
+        input: The logs.
     """
 
     recipe: Recipe
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     store: Path
     names: Mapping[str, str]
     quarantine: Path
-    source: str
+    input: str
 
 
 def names(recipe: Recipe, settings: Curation, key_name: str) -> dict[str, str]:
@@ -194,7 +194,7 @@ def no_quarantine() -> pl.DataFrame:
 def _quarantine(plan: Plan, step: str, raw: pl.DataFrame, errors: Mapping[str, str]) -> None:
     rows = raw.filter(pl.col("row_key").is_in(list(errors)))
     odd = [
-        (plan.source, f"turn {row['turn_id']}", errors[row["row_key"]], _json(row), row["row_key"], step)
+        (Path(plan.input).name, f"turn {row['turn_id']}", errors[row["row_key"]], _json(row), row["row_key"], step)
         for row in rows.iter_rows(named=True)
     ]
     schema = no_quarantine().schema

@@ -23,7 +23,7 @@ curation:
   input: traffic.parquet
   personas: personas.yaml
   shard_rows: 12
-  near_duplicates: {similarity: 1.0, letters: 1.0}
+  near_duplicates: {similarity: 1.0, added: 0.0}
   quotas: {max_persona_share: 0.3}
 """
 

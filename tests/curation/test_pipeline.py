@@ -26,14 +26,10 @@ from schemas.stage import Manifest, Rows, no_progress
 from schemas.turns import CuratedTurn, DroppedTurn, Quarantined, Turn, turn_id
 
 MARKER = "zyxmarkerwvu"
-TOPICS = [
-    "the sea at night",
-    "old steam trains",
-    "baking rye bread",
-    "my garden of weeds",
-    "chess openings",
-    "rainy cities",
-]
+# A word of its own for each turn, so that none repeats another.
+THINGS = """harbour tractor violin oven glacier chess lantern beehive orchard subway saddle comet kettle mosaic parrot
+    volcano anchor ballet compass dragonfly escalator falcon granite hammock iceberg jigsaw kayak lighthouse mushroom
+    nectar origami penguin quilt riddle scarecrow trumpet umbrella""".split()
 PERSONAS = {
     f"p{n}": Persona(persona_id=f"p{n}", name=f"Mira{n}", locale="en-US", system_prompt=f"You are Mira{n}.")
     for n in range(4)
@@ -66,8 +62,10 @@ def turn(number: int, user: str, response: str, **other: Any) -> dict[str, Any]:
 
 def sample() -> list[dict[str, Any]]:
     rows = [
-        turn(n, f"Tell me {n} things about {TOPICS[n % 6]}, please.", f"I know {n * 7} stories about {TOPICS[n % 6]}.")
-        for n in range(36)
+        turn(
+            n, f"What do you know of a {thing} and of the {other}?", f"The {other} came first, then a {thing} of glass."
+        )
+        for n, (thing, other) in enumerate(zip(THINGS, THINGS[1:], strict=False))
     ]
     rows.append(turn(40, "what a day", "fuck you, you stupid shit"))
     rows.append(turn(41, "My name is Anna Kowalska, mail me at anna@example.org", "Done, Anna!"))
@@ -111,7 +109,7 @@ def curate(
                 "shard_rows": 16,
                 "workers": 1,
                 "quotas": quotas,
-                "near_duplicates": {"similarity": 1.0, "letters": 1.0},
+                "near_duplicates": {"similarity": 1.0, "added": 0.0},
                 **settings,
             },
         }
@@ -127,6 +125,11 @@ def turns(out: Path) -> pl.DataFrame:
 
 def report(out: Path) -> dict[str, Any]:
     return dict(json.loads((out / "report.json").read_bytes()))
+
+
+def told(out: Path) -> dict[str, Any]:
+    """The report without the recipe, which names places."""
+    return {name: value for name, value in report(out).items() if name != "recipe"}
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +178,7 @@ def test_order_and_shards_change_nothing(first: Path, tmp_path: Path, shuffle: i
     assert turns(tmp_path / "out").equals(turns(first))
     for name in ("dropped/part-00000.parquet", "turns/part-00000.parquet"):
         assert (tmp_path / "out" / name).read_bytes() == (first / name).read_bytes()
-    assert report(tmp_path / "out") == report(first)
+    assert told(tmp_path / "out") == told(first)
 
 
 def test_another_key_changes_names_and_not_the_choice(first: Path, tmp_path: Path) -> None:
@@ -207,7 +210,7 @@ def test_a_kill_costs_one_shard(first: Path, tmp_path: Path, monkeypatch: pytest
     curate(path, out)
     assert len(seen) == 7 + 8  # three tasks of four steps: the first was done
     assert turns(out).equals(turns(first))
-    assert report(out) == report(first)
+    assert told(out) == told(first)
     curate(path, out)
     assert len(seen) == 15  # done: nothing runs again
 
