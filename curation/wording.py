@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import log
 
 import numpy as np
@@ -141,7 +141,7 @@ class Vocabulary:
         left, right = here - there, there - here
         if left and right:
             for word in sorted(left):
-                near = [(OSA.distance(word, other), other) for other in right if self._slip(word, other)]
+                near = [(OSA.distance(word, other), other) for other in right if self._slip(word, other, OSA.distance)]
                 ends = [(9, other) for other in right if _cut_off(word, first, other) or _cut_off(other, second, word)]
                 if found := min(near + ends, default=None):
                     left, right = left - {word}, right - {found[1]}
@@ -149,14 +149,14 @@ class Vocabulary:
         mean = max(1e-9, (weight + weight_too) / 2)
         return min(gone, come) / mean, abs(gone - come) / mean
 
-    def _slip(self, one: str, two: str) -> bool:
-        from rapidfuzz.distance import OSA
-
+    def _slip(self, one: str, two: str, distance: Callable[..., int]) -> bool:
         longer = max(len(one), len(two))
-        if any(c.isdigit() for c in one + two) or (longer < 4 and one in self._weight and two in self._weight):
-            return False
         most = max(1, longer // 4)
-        return longer > 1 and abs(len(one) - len(two)) <= most and OSA.distance(one, two, score_cutoff=most) <= most
+        if longer < 2 or abs(len(one) - len(two)) > most or distance(one, two, score_cutoff=most) > most:
+            return False
+        if longer < 4 and one in self._weight and two in self._weight:
+            return False
+        return not any(c.isdigit() for c in one + two)
 
     def _sum(self, words: Iterable[str]) -> float:
         return sum(self._weight.get(word, self._once) for word in sorted(words))
