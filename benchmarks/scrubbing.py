@@ -66,8 +66,9 @@ def main() -> int:
     spawn = get_context("spawn")
     loaded = spawn.Barrier(3)
     with ProcessPoolExecutor(2, mp_context=spawn, initializer=_start, initargs=(loaded,)) as pool:
-        pool.submit(_ours, [])
-        loaded.wait()
+        for _ in range(2):  # each starts a process, for none is idle yet
+            pool.submit(_ours, [])
+        loaded.wait(timeout=300)
         speed["ours, 2 processes"] = _clock(
             "ours, 2 processes", texts, lambda: [done for chunk in pool.map(_ours, chunks) for done, _ in chunk]
         )
