@@ -20,6 +20,10 @@ PARTS = [
     "don't   ask",
     "George R.R. Martin wrote it in 1996",
     "the 3 founders: Bowman, Ortiz and White",
+    "Bank of the West Coast and Harry Potter and the Half-Blood Prince on the third Monday of last year",
+    "between ten and twenty thousand dollars for Van Der Berg & Sons of Cape Town, South",
+    "THE NEW york knicks of Madison square Garden versus miami",
+    "Lord of the Rings part",
     "😭 ask Priya about B-17",
     "\n",
 ]
