@@ -72,7 +72,7 @@ def test_a_worker_that_dies_is_told_in_a_sentence() -> None:
 
 def test_a_moved_threshold_works_on_no_row_again(alone: Path, counted: list[Any]) -> None:
     path, again = alone.parent / "traffic.parquet", alone.parent / "again"
-    curate(path, again, quotas={"max_persona_share": 0.3, "total": 12}, safety={"drop_above": 0.9, "review_above": 0.1})
+    curate(path, again, quotas={"max_persona_share": 0.3, "total": 12}, safety={"review_above": 0.0001})
     assert counted == []
     assert turns(again).height == 12
     assert report(again)["safety"]["review_band"] > report(alone)["safety"]["review_band"]

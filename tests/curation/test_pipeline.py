@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,12 @@ from schemas.turns import CuratedTurn, DroppedTurn, Quarantined, Turn, turn_id
 
 MARKER = "zyxmarkerwvu"
 # A word of its own for each turn, so that none repeats another.
-THINGS = """harbour tractor violin oven glacier chess lantern beehive orchard subway saddle comet kettle mosaic parrot
-    volcano anchor ballet compass dragonfly escalator falcon granite hammock iceberg jigsaw kayak lighthouse mushroom
-    nectar origami penguin quilt riddle scarecrow trumpet umbrella""".split()
+THINGS = re.findall(
+    r"\w+",
+    """harbour tractor violin oven glacier chess lantern beehive orchard subway saddle comet kettle mosaic parrot volcano
+    anchor ballet compass dragonfly escalator falcon granite hammock iceberg jigsaw kayak lighthouse mushroom nectar
+    origami penguin quilt riddle scarecrow trumpet umbrella""",
+)
 PERSONAS = {
     f"p{n}": Persona(persona_id=f"p{n}", name=f"Mira{n}", locale="en-US", system_prompt=f"You are Mira{n}.")
     for n in range(4)
@@ -65,7 +70,7 @@ def sample() -> list[dict[str, Any]]:
         turn(
             n, f"What do you know of a {thing} and of the {other}?", f"The {other} came first, then a {thing} of glass."
         )
-        for n, (thing, other) in enumerate(zip(THINGS, THINGS[1:], strict=False))
+        for n, (thing, other) in enumerate(pairwise(THINGS))
     ]
     rows.append(turn(40, "what a day", "fuck you, you stupid shit"))
     rows.append(turn(41, "My name is Anna Kowalska, mail me at anna@example.org", "Done, Anna!"))
