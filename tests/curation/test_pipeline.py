@@ -31,7 +31,8 @@ MARKER = "zyxmarkerwvu"
 # A word of its own for each turn, so that none repeats another.
 THINGS = re.findall(
     r"\w+",
-    """harbour tractor violin oven glacier chess lantern beehive orchard subway saddle comet kettle mosaic parrot volcano
+    """
+    harbour tractor violin oven glacier chess lantern beehive orchard subway saddle comet kettle mosaic parrot volcano
     anchor ballet compass dragonfly escalator falcon granite hammock iceberg jigsaw kayak lighthouse mushroom nectar
     origami penguin quilt riddle scarecrow trumpet umbrella""",
 )
