@@ -14,9 +14,8 @@ import pytest
 from benchmarks.toxicity import tiny_checkpoint
 from curation import safety
 from curation.safety_detoxify import FILES
-from schemas.curation_recipe import Safety
+from schemas.curation_recipe import DetoxifyModel, Safety
 from schemas.problems import Problem
-from schemas.recipe import DetoxifyModel
 
 TEXTS = ["you are nice", "bad", "you are bad bad bad", "nice", "", "you " * 40]
 
