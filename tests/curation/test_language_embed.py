@@ -40,8 +40,10 @@ def test_only_sure_and_unwanted_languages_go() -> None:
     )
     labelled = language.label(turns, Language())
     assert labelled["language"].to_list() == ["en", "de", "und"]
-    assert labelled.select(x=language.unwanted(Language(keep=("en",))))["x"].to_list() == [False, True, False]
-    assert not labelled.select(x=language.unwanted(Language()))["x"].any()
+    reasons = labelled.select(x=language.drop_reason(Language(keep=("en",))))["x"].to_list()
+    assert [reason is None for reason in reasons] == [True, False, True]
+    assert reasons[1] == "language de not kept"
+    assert labelled.with_columns(x=language.drop_reason(Language()))["x"].null_count() == labelled.height
     assert set(language.label(turns, Language(min_confidence=1.0))["language"]) <= {"und", "en", "de"}
 
 
