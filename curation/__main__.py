@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `python -m curation`; None takes those of the process.
 
     Returns:
-        0, or 2 for wrong input, or 130 after Ctrl-C.
+        0, or 2 for wrong input or a machine without room, 1 for a mistake of ours, 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
@@ -59,7 +59,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped. Finished shards are kept: run the same command again to go on from there.", file=sys.stderr)
         return 130
+    except OSError as error:
+        where = error.filename or vars(given).get("out") or "a file"
+        print(
+            f"{where}: {error.strerror or type(error).__name__}. "
+            "Make room, or give a path that you may read and write, "
+            "and run the same command again: what is finished is kept.",
+            file=sys.stderr,
+        )
+        return 2
+    except Exception as error:
+        print(_fault(error), file=sys.stderr)
+        return 1
     return 0
+
+
+def _fault(error: Exception) -> str:
+    """Where an error of ours comes from, without its text: libraries put values into theirs, and so messages."""
+    import traceback
+
+    house = str(Path(__file__).parent.parent)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(house)]
+    last = frames[-1] if frames else None
+    place = f"{Path(last.filename).relative_to(house)}, line {last.lineno} ({last.name})" if last else "a library"
+    return (
+        f"{type(error).__name__} in {place}: a mistake of these programs, not of yours; please report this sentence. "
+        "The error's own text is left out, since it may hold messages. What is finished is kept."
+    )
 
 
 def _run(given: argparse.Namespace) -> None:

@@ -231,15 +231,17 @@ def conversations(
         gone = surplus.filter(pl.col("bucket") == number)["row"]
         turns = pl.read_parquet(intake.bucket(number)).with_row_index("row")
         turns = turns.filter(~pl.col("row").is_in(gone.implode())).drop("row")
-        # A key holds all that may change what a row becomes: its conversation tells which words are names.
-        whole = turns.filter(pl.col("row_key").is_null()).group_by("conversation_id").agg(pl.col("content").sort())
+        # A key holds all that may change what a row becomes: its conversation, and the personas in it, tell which words
+        # are names.
+        persona = pl.col("persona_id").replace_strict(names, default="", return_dtype=pl.String)
+        parts = pl.concat_str("content", persona)
+        whole = turns.filter(pl.col("row_key").is_null()).group_by("conversation_id").agg(parts.sort())
         hashed = whole.select(
             "conversation_id",
-            pl.Series("_whole", [_hash("".join(parts)) for parts in whole["content"].to_list()], dtype=pl.String),
+            pl.Series("_whole", [_hash("".join(rows)) for rows in whole["content"].to_list()], dtype=pl.String),
         )
         turns = turns.join(hashed, on="conversation_id", how="left", maintain_order="left")
-        persona = pl.col("persona_id").replace_strict(names, default="", return_dtype=pl.String)
-        packed = turns.select(pl.concat_str("content", pl.col("_whole").fill_null(""), persona)).to_series()
+        packed = turns.select(pl.concat_str("content", pl.col("_whole").fill_null(""))).to_series()
         keys = pl.Series("_key", [_hash(text) for text in packed], dtype=pl.String)
         yield (
             number,

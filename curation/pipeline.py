@@ -71,19 +71,24 @@ def run(
         inputs["difficulty"] = Path(settings.difficulty)
     if previous is not None:
         inputs["previous"] = intake.previous_run(previous)
+    key = placeholders.read_key(
+        Path(settings.scrub.key_file) if settings.scrub.key_file else out.parent / "pseudonyms.key"
+    )
+    # Under another key the same person would be called something else.
+    inputs["key"] = key_name = hmac.new(key, b"store", hashlib.sha256).hexdigest()
+    held = rowsteps.contents(settings)
+    if held:
+        inputs["models and recognisers"] = hashlib.sha256(json.dumps(held).encode()).hexdigest()
     section = settings.model_dump(mode="json", exclude=HOW)
     with open_stage(out, "curate", settings=section, inputs=inputs, seed=recipe.seed) as stage:
         if stage.manifest is not None:
             return stage.manifest
         stage.work.chmod(0o700)  # raw logs lie here until the end
-        key = placeholders.read_key(
-            Path(settings.scrub.key_file) if settings.scrub.key_file else out.parent / "pseudonyms.key"
-        )
         read = intake.read(stage.work / "read", input, format, settings, personas, previous, advance)
         surplus = intake.repeated(read)
-        # Under another key the same person would be called something else.
-        names = rowsteps.names(recipe, settings, hmac.new(key, b"store", hashlib.sha256).hexdigest())
+        names = rowsteps.names(recipe, settings, key_name, held)
         store = Store(Path(settings.store) if settings.store else out.parent / "curation-store")
+        store.used(names.values())
         quarantine = stage.work / "quarantined"
         shutil.rmtree(quarantine, ignore_errors=True)
         place = str(input.resolve()) if input.exists() else str(input)
@@ -93,7 +98,6 @@ def run(
         chosen = choosing.choose(judged, settings, recipe.seed, advance)
         advance(judged.rows.height, judged.rows.height, "writing")
         rows, report = write_outputs(stage.directory, read, surplus, judged, chosen, plan, store)
-        store.used(names.values())
         return stage.finish(
             rows=rows, figures={name: report[name] for name in ("stages", "quotas", "embedded", "problems")}
         )

