@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,27 +61,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped. Finished shards are kept: run the same command again to go on from there.", file=sys.stderr)
         return 130
-    except OSError as error:
-        where = error.filename or vars(given).get("out") or "a file"
-        print(
-            f"{where}: {error.strerror or type(error).__name__}. "
-            "Make room, or give a path that you may read and write, "
-            "and run the same command again: what is finished is kept.",
-            file=sys.stderr,
-        )
-        return 2
     except Exception as error:
-        print(_fault(error), file=sys.stderr)
-        return 1
+        told = _of_the_machine(error, vars(given).get("out"))
+        print(told or _fault(error), file=sys.stderr)
+        return 2 if told else 1
     return 0
+
+
+def _of_the_machine(error: Exception, out: Path | None) -> str | None:
+    """What the machine does not allow, in a sentence; None where it is not at fault."""
+    code = re.search(r"\(os error (\d+)\)", str(error))  # as Polars tells it
+    if not isinstance(error, OSError | MemoryError) and not code:
+        return None
+    why = os.strerror(int(code[1])) if code else getattr(error, "strerror", None) or type(error).__name__
+    return (
+        f"{getattr(error, 'filename', None) or out or 'A file'}: {why}. Make room, or give a path that you may read "
+        "and write, and run the same command again: what is finished is kept."
+    )
 
 
 def _fault(error: Exception) -> str:
     """Where an error of ours comes from, without its text: libraries put values into theirs, and so messages."""
     import traceback
 
-    house = str(Path(__file__).parent.parent)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(house)]
+    house = Path(__file__).parent.parent
+    ours = tuple(str(house / package) for package in ("curation", "schemas"))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
     last = frames[-1] if frames else None
     place = f"{Path(last.filename).relative_to(house)}, line {last.lineno} ({last.name})" if last else "a library"
     return (
