@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `python -m curation`; None takes those of the process.
 
     Returns:
-        0, or 2 for wrong input or a machine without room, 1 for a mistake of ours, 130 after Ctrl-C.
+        0, or 2 for wrong input or a machine without room, 1 for a mistake of ours, 130 after Ctrl-C or SIGTERM.
     """
     parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
@@ -54,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return steps.call(given)
         if given.command == "privacy-eval":
             return privacy_eval.run(given)
-        _run(given)
+        with _ended_as_by_ctrl_c():
+            _run(given)
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
         return 2
@@ -62,10 +66,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped. Finished shards are kept: run the same command again to go on from there.", file=sys.stderr)
         return 130
     except Exception as error:
-        told = _of_the_machine(error, vars(given).get("out"))
-        print(told or _fault(error), file=sys.stderr)
-        return 2 if told else 1
+        sentence = _of_the_machine(error, vars(given).get("out"))
+        print(sentence or _fault(error), file=sys.stderr)
+        return 2 if sentence else 1
     return 0
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, as schedulers send it, ends a run as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _of_the_machine(error: Exception, out: Path | None) -> str | None:
@@ -73,11 +91,13 @@ def _of_the_machine(error: Exception, out: Path | None) -> str | None:
     code = re.search(r"\(os error (\d+)\)", str(error))  # as Polars tells it
     if not isinstance(error, OSError | MemoryError) and not code:
         return None
-    why = os.strerror(int(code[1])) if code else getattr(error, "strerror", None) or type(error).__name__
-    return (
-        f"{getattr(error, 'filename', None) or out or 'A file'}: {why}. Make room, or give a path that you may read "
-        "and write, and run the same command again: what is finished is kept."
-    )
+    number = int(code[1]) if code else getattr(error, "errno", None)
+    why = os.strerror(number) if number else type(error).__name__
+    todo = "Give a path that you may read and write"
+    if isinstance(error, MemoryError) or number in (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT):
+        todo = "Make room"
+    place = getattr(error, "filename", None) or out or "A file"
+    return f"{place}: {why}. {todo}, and run the same command again: what is finished is kept."
 
 
 def _fault(error: Exception) -> str:

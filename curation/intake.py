@@ -16,6 +16,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,10 +86,11 @@ def read(
         def turns() -> Iterator[pl.DataFrame]:
             if previous is not None:
                 for path in sorted((previous / "rows").glob("*.parquet")):
-                    carried = pl.read_parquet(path)
+                    with _sound(previous):
+                        carried = _carried(pl.read_parquet(path))
                     counts.update({"in": carried.height, "kept": carried.height})
                     newest.extend(carried["timestamp"].drop_nulls().top_k(1))
-                    yield _carried(carried)
+                    yield carried
             batches = readers.read(
                 input,
                 format,
@@ -110,7 +112,8 @@ def read(
 
         spread(turns(), to / "turns", "bucket")
         if previous is not None:
-            _carry_over(previous, to, counts)
+            with _sound(previous):
+                _carry_over(previous, to, counts)
         told = {"rows": dict(counts), "problems": problems, "newest": max(newest).isoformat() if newest else None}
         write_json(to / "done.json", told)
     told = json.loads((to / "done.json").read_bytes())
@@ -146,11 +149,23 @@ def _keyed(turns: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@contextmanager
+def _sound(previous: Path) -> Iterator[None]:
+    """Tell in a sentence that an earlier run's tables are not as they should be."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        raise Problem(
+            f"{previous}: what became of its rows cannot be read ({type(error).__name__}): files are damaged, or "
+            "another version of these programs wrote them. Curate all the logs together with `run`."
+        ) from None
+
+
 def _carried(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of an earlier run in the columns of raw ones, without text."""
-    empty = {name: pl.lit(None, dtype=dtype).alias(name) for name, dtype in Turn.create_empty().schema.items()}
+    types = Turn.create_empty().schema
     return rows.select(
-        *(pl.col(name) if name in META else empty[name] for name in Turn.columns()),
+        *((pl.col(name) if name in META else pl.lit(None)).cast(types[name]).alias(name) for name in types),
         "content",
         "row_key",
         buckets(rows["conversation_id"]),

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curation import choosing, intake, outcomes, placeholders, rowsteps, workers
+from curation import choosing, intake, outcomes, placeholders, rowsteps, safety, workers
 from curation.intake import Intake
 from curation.partition import write_private
 from curation.report import write_outputs
@@ -63,6 +63,7 @@ def run(
         Problem: Input, recipe or models are not as expected.
     """
     settings = recipe.curation.model_copy(update={"input": input.name, "format": format})
+    safety.check_labels(settings.safety)
     cast = json.dumps([personas[name].model_dump(mode="json") for name in sorted(personas)])
     known = hashlib.sha256(cast.encode()).hexdigest()
     inputs: dict[str, Path | str] = {"input": input if input.exists() else str(input), "personas": known}

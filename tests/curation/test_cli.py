@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -149,3 +150,13 @@ def test_no_failure_shows_a_traceback_or_what_a_library_says_of_messages(
     assert SECRET not in told
     assert "Traceback" not in told
     assert sentence in told
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.__main__._run", lambda _: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["run", str(recipe)]) == 130
+    assert "same command again" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -282,3 +282,15 @@ def test_many_poisoned_rows_do_not_stop_the_runs_after(tmp_path: Path, monkeypat
     for name, share in (("first", 1.0), ("second", 0.9)):  # only the poisoned ones are left to work on
         curate(path, tmp_path / name, quotas={"max_persona_share": share})
         assert report(tmp_path / name)["rows"]["quarantined"] == 12
+
+
+@pytest.mark.parametrize("how", ["other version", "damaged"])
+def test_an_earlier_run_that_cannot_be_read_is_told(alone: Path, tmp_path: Path, how: str) -> None:
+    shutil.copytree(alone.parent, tmp_path / "copy", dirs_exist_ok=True)
+    part = next((tmp_path / "copy" / "out" / "rows").glob("*.parquet"))
+    if how == "damaged":
+        part.write_bytes(part.read_bytes()[:100])
+    else:
+        pl.read_parquet(part).drop("content").write_parquet(part)
+    with pytest.raises(Problem, match="Curate all the logs together"):
+        curate(tmp_path / "copy" / "traffic.parquet", tmp_path / "copy" / "more", previous=tmp_path / "copy" / "out")
