@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         sentence = _of_the_machine(error, vars(given).get("out"))
-        print(sentence or _fault(error), file=sys.stderr)
+        kept = " What is finished is kept." if given.command in ("run", "refresh") else ""
+        print((sentence or _fault(error)) + kept, file=sys.stderr)
         return 2 if sentence else 1
     return 0
 
@@ -97,7 +98,7 @@ def _of_the_machine(error: Exception, out: Path | None) -> str | None:
     if isinstance(error, MemoryError) or number in (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT):
         todo = "Make room"
     place = getattr(error, "filename", None) or out or "A file"
-    return f"{place}: {why}. {todo}, and run the same command again: what is finished is kept."
+    return f"{place}: {why}. {todo}, and run the same command again."
 
 
 def _fault(error: Exception) -> str:
@@ -111,7 +112,7 @@ def _fault(error: Exception) -> str:
     place = f"{Path(last.filename).relative_to(house)}, line {last.lineno} ({last.name})" if last else "a library"
     return (
         f"{type(error).__name__} in {place}: a mistake of these programs, not of yours; please report this sentence. "
-        "The error's own text is left out, since it may hold messages. What is finished is kept."
+        "The error's own text is left out, since it may hold messages."
     )
 
 

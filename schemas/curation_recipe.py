@@ -97,8 +97,8 @@ class Safety(Section):
     review_above: float = Field(0.6, gt=0, le=1)
     """Turns between this and `drop_above` are kept and go to people: scorers over-block banter."""
     labels: dict[str, Bounds] = Field({})
-    """Bounds of a label that the scorer tells, for example `abuse: {drop_above: 0.9}`. `harmful_request` goes to people from 0.9 and is
-    never dropped, unless it is named here."""
+    """Bounds of a label that the scorer tells, for example `abuse: {drop_above: 0.9}`. `harmful_request` goes to people
+    from 0.9 and is never dropped, unless it is named here."""
     locales: dict[str, dict[str, Bounds]] = Field({})
     """Bounds in a locale (`pt-BR`) or a language (`pt`), by label or for `any`."""
     other_languages: Bounds = Bounds(drop_above=1, review_above=0.95)
