@@ -143,7 +143,7 @@ def _keyed(turns: pl.DataFrame) -> pl.DataFrame:
         )
     ).to_series()
     return turns.with_columns(
-        pl.Series("content", [_hash(text) for text in packed], dtype=pl.String),
+        pl.Series("content", [hashed(text) for text in packed], dtype=pl.String),
         pl.lit(None, dtype=pl.String).alias("row_key"),
         buckets(turns["conversation_id"]),
     )
@@ -179,7 +179,8 @@ def buckets(conversations: pl.Series) -> pl.Series:
     return conversations.replace_strict(distinct, numbers, return_dtype=pl.Int64).alias("bucket")
 
 
-def _hash(text: str) -> str:
+def hashed(text: str) -> str:
+    """32 hexadecimal digits that stand for a text."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -224,7 +225,7 @@ def repeated(intake: Intake) -> pl.DataFrame:
         .with_columns(number=pl.int_range(pl.len()).over("turn_id"))
         .filter(pl.col("number") > 0)
     )
-    own = [_hash(f"{name}\x1f{REPEATED}\x1f{number}") for name, number in surplus.select("turn_id", "number").rows()]
+    own = [hashed(f"{name}\x1f{REPEATED}\x1f{number}") for name, number in surplus.select("turn_id", "number").rows()]
     return surplus.select(pl.col("bucket"), pl.col("row").cast(pl.UInt32), pl.Series("turn_id", own, dtype=pl.String))
 
 
@@ -237,7 +238,7 @@ def conversations(
         Number of the bucket, and its turns with `content`, `row_key` and `outside` (reason, null inside the window).
     """
     names = {
-        persona_id: _hash("\x1f".join([persona.name, *sorted(persona.allowed_names)]))
+        persona_id: hashed("\x1f".join([persona.name, *sorted(persona.allowed_names)]))
         for persona_id, persona in personas.items()
     }
     for number in range(BUCKETS):
@@ -251,13 +252,13 @@ def conversations(
         persona = pl.col("persona_id").replace_strict(names, default="", return_dtype=pl.String)
         parts = pl.concat_str("content", persona)
         whole = turns.filter(pl.col("row_key").is_null()).group_by("conversation_id").agg(parts.sort())
-        hashed = whole.select(
+        wholes = whole.select(
             "conversation_id",
-            pl.Series("_whole", [_hash("".join(rows)) for rows in whole["content"].to_list()], dtype=pl.String),
+            pl.Series("_whole", [hashed("".join(rows)) for rows in whole["content"].to_list()], dtype=pl.String),
         )
-        turns = turns.join(hashed, on="conversation_id", how="left", maintain_order="left")
+        turns = turns.join(wholes, on="conversation_id", how="left", maintain_order="left")
         packed = turns.select(pl.concat_str("content", pl.col("_whole").fill_null(""))).to_series()
-        keys = pl.Series("_key", [_hash(text) for text in packed], dtype=pl.String)
+        keys = pl.Series("_key", [hashed(text) for text in packed], dtype=pl.String)
         yield (
             number,
             turns.with_columns(row_key=pl.coalesce("row_key", keys), outside=_outside(window, intake.newest)).drop(

@@ -194,8 +194,20 @@ def _write_dropped(to: Path, read: Intake, surplus: pl.DataFrame, rows: Path) ->
             ),
         ]
     )
-    dropped = DroppedTurn.validate(dropped.sort("turn_id"))
+    dropped = DroppedTurn.validate(_with_own_ids(dropped).sort("turn_id"))
     dropped.write_parquet(to / "part-00000.parquet")
+    return dropped
+
+
+def _with_own_ids(dropped: pl.DataFrame) -> pl.DataFrame:
+    """Each row with an id of its own: one that was dropped before comes again in logs that overlap, or of one name."""
+    while dropped["turn_id"].is_duplicated().any():
+        dropped = dropped.sort("turn_id", "stage", "reason")
+        again = ~dropped["turn_id"].is_first_distinct()
+        ids = [intake.hashed(f"{id}\x1fagain") for id in dropped["turn_id"].filter(again)]
+        dropped = pl.concat(
+            [dropped.filter(~again), dropped.filter(again).with_columns(turn_id=pl.Series(ids, dtype=pl.String))]
+        )
     return dropped
 
 

@@ -294,3 +294,15 @@ def test_an_earlier_run_that_cannot_be_read_is_told(alone: Path, tmp_path: Path,
         pl.read_parquet(part).drop("content").write_parquet(part)
     with pytest.raises(Problem, match="Curate all the logs together"):
         curate(tmp_path / "copy" / "traffic.parquet", tmp_path / "copy" / "more", previous=tmp_path / "copy" / "out")
+
+
+def test_a_turn_that_comes_again_every_day_is_dropped_every_day(tmp_path: Path) -> None:
+    folder, rows = with_key(tmp_path), sample()[:6]
+    curate(write([*rows, rows[0]], folder / "day0.parquet"), folder / "day0", quotas={"max_persona_share": 1.0})
+    for day in (1, 2):
+        path = write([rows[0], rows[1]], folder / f"day{day}.parquet")
+        out, before = folder / f"day{day}", folder / f"day{day - 1}"
+        curate(path, out, previous=before, quotas={"max_persona_share": 1.0})
+    told = report(folder / "day2")
+    assert told["rows"] == {"in": 11, "kept": 6, "dropped": 5, "quarantined": 0}
+    assert pl.read_parquet(folder / "day2" / "dropped" / "*.parquet")["turn_id"].n_unique() == 5
