@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from schemas.stage import Manifest
 
 
+FAULT = 70  # as sysexits.h has it: 1 says that a step rejected rows
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -28,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `python -m curation`; None takes those of the process.
 
     Returns:
-        0, or 2 for wrong input or a machine without room, 1 for a mistake of ours, 130 after Ctrl-C or SIGTERM.
+        0, or 2 for wrong input or a machine without room, 70 for a mistake of ours, 130 after Ctrl-C or SIGTERM.
     """
     parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
@@ -69,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sentence = _of_the_machine(error, vars(given).get("out"))
         kept = " What is finished is kept." if given.command in ("run", "refresh") else ""
         print((sentence or _fault(error)) + kept, file=sys.stderr)
-        return 2 if sentence else 1
+        return 2 if sentence else FAULT
     return 0
 
 
@@ -205,6 +208,7 @@ def _show(manifest: Manifest, out: Path) -> None:
         console.print(f"Quota gap: {quotas['gap']:,} of {bound:,} turns that the quotas could allow at most.")
     for sentence in (*quotas.get("relaxations", []), *report.get("problems", [])):
         console.print(sentence, markup=False)
+    console.print(f"What became of the rows, to look at: {out / 'report.html'}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -88,10 +88,6 @@ def _difficulty(settings: Curation) -> pl.DataFrame:
     path = Path(settings.difficulty)
     try:
         found = pl.read_parquet(path, columns=list(schema)).cast(schema)  # type: ignore[arg-type]
-    except FileNotFoundError:
-        raise Problem(
-            f"curation.difficulty: {path}: no such file; expected Parquet with turn_id, difficulty."
-        ) from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Problem(
             f"curation.difficulty: {path}: expected Parquet with turn_id (text) and difficulty (a number); it is none "

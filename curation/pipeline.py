@@ -68,8 +68,12 @@ def run(
     known = hashlib.sha256(cast.encode()).hexdigest()
     inputs: dict[str, Path | str] = {"input": input if input.exists() else str(input), "personas": known}
     inputs["precision"] = recipe.precision
-    if settings.difficulty is not None and Path(settings.difficulty).is_file():
+    if settings.difficulty is not None:
         inputs["difficulty"] = Path(settings.difficulty)
+        if not Path(settings.difficulty).is_file():  # told now, not when the work is done
+            raise Problem(
+                f"curation.difficulty: {settings.difficulty}: no such file; expected Parquet with turn_id, difficulty."
+            )
     if previous is not None:
         inputs["previous"] = intake.previous_run(previous)
     key = placeholders.read_key(
@@ -140,7 +144,8 @@ def _tasks(read: Intake, surplus: pl.DataFrame, plan: rowsteps.Plan, store: Stor
         if carried.filter(pl.col("wanted") & ~there).height:
             raise Problem(
                 f"{plan.store}: the results of the earlier run are not there for these settings: its recipe, its key "
-                "or these programs were others, or the store was removed. Curate all the logs together with `run`."
+                "or these programs were others, its window was narrower, or the store was removed. Curate all the logs "
+                "together with `run`."
             )
         fresh = turns.filter(pl.col("messages").is_not_null())
         todo = fresh.filter(pl.col("wanted") & ~there).select(pl.col("conversation_id").unique())

@@ -127,7 +127,7 @@ def test_help_is_fast_and_light() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
     [
-        (ValueError(SECRET), 1, "ValueError in "),
+        (ValueError(SECRET), 70, "ValueError in "),
         (PermissionError(13, "Permission denied", "a/b"), 2, "a/b: Permission denied"),
         (pl.exceptions.ComputeError("No space (os error 28)"), 2, "No space left on device"),
         (MemoryError(), 2, "MemoryError"),

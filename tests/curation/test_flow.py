@@ -306,3 +306,9 @@ def test_a_turn_that_comes_again_every_day_is_dropped_every_day(tmp_path: Path) 
     told = report(folder / "day2")
     assert told["rows"] == {"in": 11, "kept": 6, "dropped": 5, "quarantined": 0}
     assert pl.read_parquet(folder / "day2" / "dropped" / "*.parquet")["turn_id"].n_unique() == 5
+
+
+def test_a_missing_difficulty_is_told_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=r"curation.difficulty: .*no such file"):
+        curate(write(sample(), tmp_path / "traffic.parquet"), tmp_path / "out", difficulty=str(tmp_path / "none"))
+    assert not (tmp_path / "out").exists()
