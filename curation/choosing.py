@@ -1,4 +1,5 @@
-"""The steps that see all turns at once: clusters, duplicates, quotas. Ids, a few columns and vectors are in memory."""
+"""The steps that see all turns at once: clusters, duplicates, quotas. Ids, a few columns and
+last messages with their replies are in memory; vectors lie on disk."""
 
 from __future__ import annotations
 

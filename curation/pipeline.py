@@ -5,7 +5,8 @@
 1. `intake` reads everything into buckets of whole conversations, because a repeated id may stand anywhere.
 2. `rowsteps` takes what the `store` does not know through scrub, embed, safety and language, in a pool of processes.
    A kill costs the tasks in hand; a changed threshold, or fresh traffic beside yesterday's, costs only itself.
-3. Duplicates, clusters and quotas see all turns at once, as ids, a few columns and vectors.
+3. Duplicates, clusters and quotas see all turns at once: ids, a few columns, last messages and replies in memory, and
+   vectors on disk.
 
 None of it depends on the order of rows, on the number of workers or on what a task holds, so neither does the result.
 """

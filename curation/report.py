@@ -1,6 +1,6 @@
 """What curation leaves behind: `turns/`, `dropped/`, `quarantine/`, `rows/`, `report.json`.
 
-Everything is written bucket by bucket: only ids of chosen turns are held for all of them.
+Turns are written bucket by bucket: only ids of chosen and of dropped rows are held for all of them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -214,9 +214,9 @@ def _with_own_ids(dropped: pl.DataFrame) -> pl.DataFrame:
 def _write_quarantine(to: Path, read: Intake, judged: Outcomes) -> int:
     to.mkdir(mode=0o700)
     columns = list(Quarantined.columns())
-    frames = [pl.read_parquet(path) for path in sorted((read.directory / "quarantined").glob("*.parquet"))]
+    frames = (pl.read_parquet(path) for path in sorted((read.directory / "quarantined").glob("*.parquet")))
     count = 0
-    for frame in [*frames, judged.quarantined.select(columns)]:
+    for frame in chain(frames, [judged.quarantined.select(columns)]):
         if frame.height:
             write_private(to / f"part-{len(list(to.iterdir())):05}.parquet", Quarantined.validate(frame))
         count += frame.height
