@@ -312,3 +312,13 @@ def test_a_missing_difficulty_is_told_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(Problem, match=r"curation.difficulty: .*no such file"):
         curate(write(sample(), tmp_path / "traffic.parquet"), tmp_path / "out", difficulty=str(tmp_path / "none"))
     assert not (tmp_path / "out").exists()
+
+
+def test_results_do_not_go_among_the_logs(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    write(sample(), tmp_path / "logs" / "traffic.parquet")
+    with pytest.raises(Problem, match="would be read as logs"):
+        curate(tmp_path / "logs", tmp_path / "logs" / "out")
+    with pytest.raises(Problem, match="would be read as logs"):
+        curate(tmp_path / "logs", tmp_path / "out", store=str(tmp_path / "logs" / "store"))
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["traffic.parquet"]
