@@ -65,9 +65,9 @@ def run(
     """
     settings = recipe.curation.model_copy(update={"input": input.name, "format": format})
     safety.check_labels(settings.safety)
-    for place in (out, Path(settings.store) if settings.store else out):
-        if input.is_dir() and input.resolve() in (place.resolve(), *place.resolve().parents):
-            raise Problem(f"{place}: lies among the logs in {input}, and would be read as logs; give another place.")
+    for to in (out, Path(settings.store) if settings.store else out):
+        if input.is_dir() and input.resolve() in (to.resolve(), *to.resolve().parents):
+            raise Problem(f"{to}: lies among the logs in {input}, and would be read as logs; give another place.")
     cast = json.dumps([personas[name].model_dump(mode="json") for name in sorted(personas)])
     known = hashlib.sha256(cast.encode()).hexdigest()
     inputs: dict[str, Path | str] = {"input": input if input.exists() else str(input), "personas": known}
