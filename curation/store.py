@@ -20,9 +20,9 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,11 @@ import polars as pl
 
 from curation.partition import write_private
 from schemas.problems import Problem
+from schemas.stage import installed
 
 BUCKETS = 64
 KEPT_DAYS = 30
+DRAFT_DAYS = 1
 LIBRARIES = (
     "polars",
     "numpy",
@@ -108,10 +110,14 @@ class Store:
             if (self.root / step).is_dir():
                 os.utime(self.root / step)
         for folder in self.root.iterdir():
-            # The directory may be one that holds other things too.
-            ours = STEP_NAME.fullmatch(folder.name) and folder.is_dir()
-            if ours and now - folder.stat().st_mtime > KEPT_DAYS * 86_400:
+            if not (STEP_NAME.fullmatch(folder.name) and folder.is_dir()):
+                continue  # the directory may be one that holds other things too
+            if now - folder.stat().st_mtime > KEPT_DAYS * 86_400:
                 shutil.rmtree(folder, ignore_errors=True)  # another run may be removing it too
+            for draft in folder.rglob("*.partial"):  # of a run that was killed
+                with suppress(FileNotFoundError):
+                    if now - draft.stat().st_mtime > DRAFT_DAYS * 86_400:
+                        draft.unlink()
 
     def _collected(self, paths: Sequence[Path], wanted: pl.LazyFrame) -> pl.DataFrame:
         """What is wanted of these parts.
@@ -144,7 +150,7 @@ def step_name(step: str, module: str, *decides: Any) -> str:
         module: Module of this package that does it; its source, and that of what it imports of ours, are in the hash.
         decides: Settings, names of models and of steps before it.
     """
-    packed = json.dumps([decides, _sources(module), _versions()], sort_keys=True, default=str)
+    packed = json.dumps([decides, _sources(module), installed(LIBRARIES)], sort_keys=True, default=str)
     return f"{step}-{hashlib.sha256(packed.encode()).hexdigest()[:16]}"
 
 
@@ -170,15 +176,3 @@ def _sources(module: str) -> str:
     for path in sorted(found):
         digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-@cache
-def _versions() -> Mapping[str, str]:
-    """Versions of the libraries that decide results."""
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

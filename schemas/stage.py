@@ -19,7 +19,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -271,8 +271,13 @@ def _remove(path: Path) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide results, as installed."""
-    found = {"python": platform.python_version()}
-    for library in LIBRARIES:
+    return {"python": platform.python_version(), **installed(LIBRARIES)}
+
+
+def installed(libraries: Sequence[str]) -> dict[str, str]:
+    """Versions of those libraries that are installed."""
+    found = {}
+    for library in libraries:
         try:
             found[library] = metadata.version(library)
         except metadata.PackageNotFoundError:

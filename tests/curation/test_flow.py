@@ -200,7 +200,13 @@ def test_a_store_removes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "home" / "photographs").mkdir()
     (tmp_path / "home" / "photographs" / "one.jpg").write_bytes(b"dear to somebody")
     os.utime(tmp_path / "home" / "photographs", (0, 0))
+    store.write(f"scrub-{0:016x}", pl.DataFrame({"row_key": ["a"]}), pl.Series([1]))
+    draft = tmp_path / "home" / f"scrub-{0:016x}" / "01" / "killed.partial"
+    draft.write_bytes(b"")
+    os.utime(draft, (0, 0))
     store.used([])
+    assert not draft.exists()
+    assert store.keys(f"scrub-{0:016x}", 1).to_list() == ["a"]
     assert (tmp_path / "home" / "photographs" / "one.jpg").exists()
 
 
