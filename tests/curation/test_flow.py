@@ -299,7 +299,7 @@ def test_an_earlier_run_that_cannot_be_read_is_told(alone: Path, tmp_path: Path,
     else:
         pl.read_parquet(part).drop("content").write_parquet(part)
     with pytest.raises(Problem, match="Curate all the logs together"):
-        curate(tmp_path / "copy" / "traffic.parquet", tmp_path / "copy" / "more", previous=tmp_path / "copy" / "out")
+        curate(tmp_path / "copy" / "traffic.parquet", tmp_path / "copy" / "unreadable", previous=tmp_path / "copy" / "out")
 
 
 def test_a_turn_that_comes_again_every_day_is_dropped_every_day(tmp_path: Path) -> None:
