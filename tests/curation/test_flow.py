@@ -292,14 +292,15 @@ def test_many_poisoned_rows_do_not_stop_the_runs_after(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("how", ["other version", "damaged"])
 def test_an_earlier_run_that_cannot_be_read_is_told(alone: Path, tmp_path: Path, how: str) -> None:
-    shutil.copytree(alone.parent, tmp_path / "copy", dirs_exist_ok=True)
-    part = next((tmp_path / "copy" / "out" / "rows").glob("*.parquet"))
+    copy = tmp_path / "copy"
+    shutil.copytree(alone.parent, copy, dirs_exist_ok=True)
+    part = next((copy / "out" / "rows").glob("*.parquet"))
     if how == "damaged":
         part.write_bytes(part.read_bytes()[:100])
     else:
         pl.read_parquet(part).drop("content").write_parquet(part)
     with pytest.raises(Problem, match="Curate all the logs together"):
-        curate(tmp_path / "copy" / "traffic.parquet", tmp_path / "copy" / "unreadable", previous=tmp_path / "copy" / "out")
+        curate(copy / "traffic.parquet", copy / "unreadable", previous=copy / "out")
 
 
 def test_a_turn_that_comes_again_every_day_is_dropped_every_day(tmp_path: Path) -> None:
