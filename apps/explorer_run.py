@@ -99,7 +99,10 @@ def newest_run(runs: Path) -> Path:
     """
     found = []
     for path in runs.glob(f"**/{MANIFEST}") if runs.is_dir() else ():
-        manifest = read_manifest(path.parent)
+        try:
+            manifest = read_manifest(path.parent)
+        except Problem:  # somebody else's file of that name
+            continue
         if manifest and manifest.stage == "curate":
             found.append((path.stat().st_mtime_ns, path.parent))
     if not found:

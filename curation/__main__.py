@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
+import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +21,9 @@ if TYPE_CHECKING:
     from schemas.stage import Manifest
 
 
+FAULT = 70  # as sysexits.h has it: 1 says that a step rejected rows
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -23,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `python -m curation`; None takes those of the process.
 
     Returns:
-        0, or 2 for wrong input, or 130 after Ctrl-C.
+        0, or 2 for wrong input or a machine without room, 70 for a mistake of ours, 130 after Ctrl-C or SIGTERM.
     """
     parser = argparse.ArgumentParser("python -m curation", description="Raw logs to scrubbed, safe, varied turns.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
@@ -52,14 +60,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return steps.call(given)
         if given.command == "privacy-eval":
             return privacy_eval.run(given)
-        _run(given)
+        with _ended_as_by_ctrl_c():
+            _run(given)
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped. Finished shards are kept: run the same command again to go on from there.", file=sys.stderr)
         return 130
+    except Exception as error:
+        sentence = _of_the_machine(error, vars(given).get("out"))
+        kept = " What is finished is kept." if given.command in ("run", "refresh") else ""
+        print((sentence or _fault(error)) + kept, file=sys.stderr)
+        return 2 if sentence else FAULT
     return 0
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, as schedulers send it, ends a run as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _of_the_machine(error: Exception, out: Path | None) -> str | None:
+    """What the machine does not allow, in a sentence; None where it is not at fault."""
+    code = re.search(r"\(os error (\d+)\)", str(error))  # as Polars tells it
+    if not isinstance(error, OSError | MemoryError) and not code:
+        return None
+    number = int(code[1]) if code else getattr(error, "errno", None)
+    why = os.strerror(number) if number else type(error).__name__
+    todo = "Give a path that you may read and write"
+    if isinstance(error, MemoryError) or number in (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT):
+        todo = "Make room"
+    place = getattr(error, "filename", None) or out or "A file"
+    return f"{place}: {why}. {todo}, and run the same command again."
+
+
+def _fault(error: Exception) -> str:
+    """Where an error of ours comes from, without its text: libraries put values into theirs, and so messages."""
+    import traceback
+
+    house = Path(__file__).parent.parent
+    ours = tuple(str(house / package) for package in ("curation", "schemas"))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
+    last = frames[-1] if frames else None
+    place = f"{Path(last.filename).relative_to(house)}, line {last.lineno} ({last.name})" if last else "a library"
+    return (
+        f"{type(error).__name__} in {place}: a mistake of these programs, not of yours; please report this sentence. "
+        "The error's own text is left out, since it may hold messages."
+    )
 
 
 def _run(given: argparse.Namespace) -> None:
@@ -151,6 +208,7 @@ def _show(manifest: Manifest, out: Path) -> None:
         console.print(f"Quota gap: {quotas['gap']:,} of {bound:,} turns that the quotas could allow at most.")
     for sentence in (*quotas.get("relaxations", []), *report.get("problems", [])):
         console.print(sentence, markup=False)
+    console.print(f"What became of the rows, to look at: {out / 'report.html'}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The steps that see all turns at once: clusters, duplicates, quotas. Ids, a few columns and vectors are in memory."""
+"""The steps that see all turns at once: clusters, duplicates, quotas. Ids, a few columns and
+last messages with their replies are in memory; vectors lie on disk."""
 
 from __future__ import annotations
 
@@ -88,10 +89,6 @@ def _difficulty(settings: Curation) -> pl.DataFrame:
     path = Path(settings.difficulty)
     try:
         found = pl.read_parquet(path, columns=list(schema)).cast(schema)  # type: ignore[arg-type]
-    except FileNotFoundError:
-        raise Problem(
-            f"curation.difficulty: {path}: no such file; expected Parquet with turn_id, difficulty."
-        ) from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Problem(
             f"curation.difficulty: {path}: expected Parquet with turn_id (text) and difficulty (a number); it is none "

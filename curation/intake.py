@@ -16,6 +16,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,10 +86,11 @@ def read(
         def turns() -> Iterator[pl.DataFrame]:
             if previous is not None:
                 for path in sorted((previous / "rows").glob("*.parquet")):
-                    carried = pl.read_parquet(path)
+                    with _sound(previous):
+                        carried = _carried(pl.read_parquet(path))
                     counts.update({"in": carried.height, "kept": carried.height})
                     newest.extend(carried["timestamp"].drop_nulls().top_k(1))
-                    yield _carried(carried)
+                    yield carried
             batches = readers.read(
                 input,
                 format,
@@ -110,7 +112,8 @@ def read(
 
         spread(turns(), to / "turns", "bucket")
         if previous is not None:
-            _carry_over(previous, to, counts)
+            with _sound(previous):
+                _carry_over(previous, to, counts)
         told = {"rows": dict(counts), "problems": problems, "newest": max(newest).isoformat() if newest else None}
         write_json(to / "done.json", told)
     told = json.loads((to / "done.json").read_bytes())
@@ -140,17 +143,29 @@ def _keyed(turns: pl.DataFrame) -> pl.DataFrame:
         )
     ).to_series()
     return turns.with_columns(
-        pl.Series("content", [_hash(text) for text in packed], dtype=pl.String),
+        pl.Series("content", [hashed(text) for text in packed], dtype=pl.String),
         pl.lit(None, dtype=pl.String).alias("row_key"),
         buckets(turns["conversation_id"]),
     )
 
 
+@contextmanager
+def _sound(previous: Path) -> Iterator[None]:
+    """Tell in a sentence that an earlier run's tables are not as they should be."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        raise Problem(
+            f"{previous}: what became of its rows cannot be read ({type(error).__name__}): files are damaged, or "
+            "another version of these programs wrote them. Curate all the logs together with `run`."
+        ) from None
+
+
 def _carried(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of an earlier run in the columns of raw ones, without text."""
-    empty = {name: pl.lit(None, dtype=dtype).alias(name) for name, dtype in Turn.create_empty().schema.items()}
+    types = Turn.create_empty().schema
     return rows.select(
-        *(pl.col(name) if name in META else empty[name] for name in Turn.columns()),
+        *((pl.col(name) if name in META else pl.lit(None)).cast(types[name]).alias(name) for name in types),
         "content",
         "row_key",
         buckets(rows["conversation_id"]),
@@ -164,7 +179,8 @@ def buckets(conversations: pl.Series) -> pl.Series:
     return conversations.replace_strict(distinct, numbers, return_dtype=pl.Int64).alias("bucket")
 
 
-def _hash(text: str) -> str:
+def hashed(text: str) -> str:
+    """32 hexadecimal digits that stand for a text."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -209,7 +225,7 @@ def repeated(intake: Intake) -> pl.DataFrame:
         .with_columns(number=pl.int_range(pl.len()).over("turn_id"))
         .filter(pl.col("number") > 0)
     )
-    own = [_hash(f"{name}\x1f{REPEATED}\x1f{number}") for name, number in surplus.select("turn_id", "number").rows()]
+    own = [hashed(f"{name}\x1f{REPEATED}\x1f{number}") for name, number in surplus.select("turn_id", "number").rows()]
     return surplus.select(pl.col("bucket"), pl.col("row").cast(pl.UInt32), pl.Series("turn_id", own, dtype=pl.String))
 
 
@@ -222,7 +238,7 @@ def conversations(
         Number of the bucket, and its turns with `content`, `row_key` and `outside` (reason, null inside the window).
     """
     names = {
-        persona_id: _hash("\x1f".join([persona.name, *sorted(persona.allowed_names)]))
+        persona_id: hashed("\x1f".join([persona.name, *sorted(persona.allowed_names)]))
         for persona_id, persona in personas.items()
     }
     for number in range(BUCKETS):
@@ -231,16 +247,18 @@ def conversations(
         gone = surplus.filter(pl.col("bucket") == number)["row"]
         turns = pl.read_parquet(intake.bucket(number)).with_row_index("row")
         turns = turns.filter(~pl.col("row").is_in(gone.implode())).drop("row")
-        # A key holds all that may change what a row becomes: its conversation tells which words are names.
-        whole = turns.filter(pl.col("row_key").is_null()).group_by("conversation_id").agg(pl.col("content").sort())
-        hashed = whole.select(
-            "conversation_id",
-            pl.Series("_whole", [_hash("".join(parts)) for parts in whole["content"].to_list()], dtype=pl.String),
-        )
-        turns = turns.join(hashed, on="conversation_id", how="left", maintain_order="left")
+        # A key holds all that may change what a row becomes: its conversation, and the personas in it, tell which words
+        # are names.
         persona = pl.col("persona_id").replace_strict(names, default="", return_dtype=pl.String)
-        packed = turns.select(pl.concat_str("content", pl.col("_whole").fill_null(""), persona)).to_series()
-        keys = pl.Series("_key", [_hash(text) for text in packed], dtype=pl.String)
+        parts = pl.concat_str("content", persona)
+        whole = turns.filter(pl.col("row_key").is_null()).group_by("conversation_id").agg(parts.sort())
+        wholes = whole.select(
+            "conversation_id",
+            pl.Series("_whole", [hashed("".join(rows)) for rows in whole["content"].to_list()], dtype=pl.String),
+        )
+        turns = turns.join(wholes, on="conversation_id", how="left", maintain_order="left")
+        packed = turns.select(pl.concat_str("content", pl.col("_whole").fill_null(""))).to_series()
+        keys = pl.Series("_key", [hashed(text) for text in packed], dtype=pl.String)
         yield (
             number,
             turns.with_columns(row_key=pl.coalesce("row_key", keys), outside=_outside(window, intake.newest)).drop(

@@ -15,10 +15,13 @@ BUFFER_BYTES = 128 * 2**20  # held before anything is written
 
 def write_private(path: Path, frame: pl.DataFrame) -> None:
     """Write a table that its owner alone can read; a kill leaves it whole or not there."""
-    draft = path.with_name(path.name + ".partial")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        frame.write_parquet(file)
-    draft.replace(path)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two runs may write the same part of a store
+    try:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            frame.write_parquet(file)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def spread(frames: Iterable[pl.DataFrame], to: Path, place: str) -> list[int]:

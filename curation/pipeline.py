@@ -5,7 +5,8 @@
 1. `intake` reads everything into buckets of whole conversations, because a repeated id may stand anywhere.
 2. `rowsteps` takes what the `store` does not know through scrub, embed, safety and language, in a pool of processes.
    A kill costs the tasks in hand; a changed threshold, or fresh traffic beside yesterday's, costs only itself.
-3. Duplicates, clusters and quotas see all turns at once, as ids, a few columns and vectors.
+3. Duplicates, clusters and quotas see all turns at once: ids, a few columns, last messages and replies in memory, and
+   vectors on disk.
 
 None of it depends on the order of rows, on the number of workers or on what a task holds, so neither does the result.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curation import choosing, intake, outcomes, placeholders, rowsteps, workers
+from curation import choosing, intake, outcomes, placeholders, rowsteps, safety, workers
 from curation.intake import Intake
 from curation.partition import write_private
 from curation.report import write_outputs
@@ -63,27 +64,40 @@ def run(
         Problem: Input, recipe or models are not as expected.
     """
     settings = recipe.curation.model_copy(update={"input": input.name, "format": format})
+    safety.check_labels(settings.safety)
+    for to in (out, Path(settings.store) if settings.store else out):
+        if input.is_dir() and input.resolve() in (to.resolve(), *to.resolve().parents):
+            raise Problem(f"{to}: lies among the logs in {input}, and would be read as logs; give another place.")
     cast = json.dumps([personas[name].model_dump(mode="json") for name in sorted(personas)])
     known = hashlib.sha256(cast.encode()).hexdigest()
     inputs: dict[str, Path | str] = {"input": input if input.exists() else str(input), "personas": known}
     inputs["precision"] = recipe.precision
-    if settings.difficulty is not None and Path(settings.difficulty).is_file():
+    if settings.difficulty is not None:
         inputs["difficulty"] = Path(settings.difficulty)
+        if not Path(settings.difficulty).is_file():  # told now, not when the work is done
+            raise Problem(
+                f"curation.difficulty: {settings.difficulty}: no such file; expected Parquet with turn_id, difficulty."
+            )
     if previous is not None:
         inputs["previous"] = intake.previous_run(previous)
+    key = placeholders.read_key(
+        Path(settings.scrub.key_file) if settings.scrub.key_file else out.parent / "pseudonyms.key"
+    )
+    # Under another key the same person would be called something else.
+    inputs["key"] = key_name = hmac.new(key, b"store", hashlib.sha256).hexdigest()
+    held = rowsteps.contents(settings)
+    if held:
+        inputs["models and recognisers"] = hashlib.sha256(json.dumps(held).encode()).hexdigest()
     section = settings.model_dump(mode="json", exclude=HOW)
     with open_stage(out, "curate", settings=section, inputs=inputs, seed=recipe.seed) as stage:
         if stage.manifest is not None:
             return stage.manifest
         stage.work.chmod(0o700)  # raw logs lie here until the end
-        key = placeholders.read_key(
-            Path(settings.scrub.key_file) if settings.scrub.key_file else out.parent / "pseudonyms.key"
-        )
         read = intake.read(stage.work / "read", input, format, settings, personas, previous, advance)
         surplus = intake.repeated(read)
-        # Under another key the same person would be called something else.
-        names = rowsteps.names(recipe, settings, hmac.new(key, b"store", hashlib.sha256).hexdigest())
+        names = rowsteps.names(recipe, settings, key_name, held)
         store = Store(Path(settings.store) if settings.store else out.parent / "curation-store")
+        store.used(names.values())
         quarantine = stage.work / "quarantined"
         shutil.rmtree(quarantine, ignore_errors=True)
         place = str(input.resolve()) if input.exists() else str(input)
@@ -93,7 +107,6 @@ def run(
         chosen = choosing.choose(judged, settings, recipe.seed, advance)
         advance(judged.rows.height, judged.rows.height, "writing")
         rows, report = write_outputs(stage.directory, read, surplus, judged, chosen, plan, store)
-        store.used(names.values())
         return stage.finish(
             rows=rows, figures={name: report[name] for name in ("stages", "quotas", "embedded", "problems")}
         )
@@ -135,7 +148,8 @@ def _tasks(read: Intake, surplus: pl.DataFrame, plan: rowsteps.Plan, store: Stor
         if carried.filter(pl.col("wanted") & ~there).height:
             raise Problem(
                 f"{plan.store}: the results of the earlier run are not there for these settings: its recipe, its key "
-                "or these programs were others, or the store was removed. Curate all the logs together with `run`."
+                "or these programs were others, its window was narrower, or the store was removed. Curate all the logs "
+                "together with `run`."
             )
         fresh = turns.filter(pl.col("messages").is_not_null())
         todo = fresh.filter(pl.col("wanted") & ~there).select(pl.col("conversation_id").unique())

@@ -32,8 +32,27 @@ def read_key(path: Path) -> bytes:
     """The key of the placeholders; made at first use, readable by its owner alone.
 
     Raises:
-        Problem: Others can read the file, or it does not hold 32 bytes.
+        Problem: Others can read the file, it does not hold 32 bytes, or none can be made.
     """
+    try:
+        _make(path)
+    except OSError as error:
+        raise Problem(
+            f"{path}: no key is there, and none can be made ({error.strerror}); give a curation.scrub.key_file, or a "
+            "directory that you may write."
+        ) from None
+    if path.stat().st_mode & 0o077:
+        raise Problem(
+            f"{path}: others can read this key; run chmod 600 on it, or give another curation.scrub.key_file."
+        )
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise Problem(f"{path}: expected a key of {KEY_BYTES} random bytes, found {len(key)}; give another key_file.")
+    return key
+
+
+def _make(path: Path) -> None:
+    """A new key, where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         # Written whole before it has its name: a kill leaves a key or none, and of two processes one key stays.
@@ -43,14 +62,6 @@ def read_key(path: Path) -> bytes:
             os.fsync(draft.fileno())
             with contextlib.suppress(FileExistsError):
                 os.link(draft.name, path)
-    if path.stat().st_mode & 0o077:
-        raise Problem(
-            f"{path}: others can read this key; run chmod 600 on it, or give another curation.scrub.key_file."
-        )
-    key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise Problem(f"{path}: expected a key of {KEY_BYTES} random bytes, found {len(key)}; give another key_file.")
-    return key
 
 
 def placeholder(key: bytes, conversation_id: str, kind: str, identity: str) -> str:

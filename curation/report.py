@@ -1,6 +1,6 @@
 """What curation leaves behind: `turns/`, `dropped/`, `quarantine/`, `rows/`, `report.json`.
 
-Everything is written bucket by bucket: only ids of chosen turns are held for all of them.
+Turns are written bucket by bucket: only ids of chosen and of dropped rows are held for all of them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -194,17 +194,29 @@ def _write_dropped(to: Path, read: Intake, surplus: pl.DataFrame, rows: Path) ->
             ),
         ]
     )
-    dropped = DroppedTurn.validate(dropped.sort("turn_id"))
+    dropped = DroppedTurn.validate(_with_own_ids(dropped).sort("turn_id"))
     dropped.write_parquet(to / "part-00000.parquet")
+    return dropped
+
+
+def _with_own_ids(dropped: pl.DataFrame) -> pl.DataFrame:
+    """Each row with an id of its own: one that was dropped before comes again in logs that overlap, or of one name."""
+    while dropped["turn_id"].is_duplicated().any():
+        dropped = dropped.sort("turn_id", "stage", "reason")
+        again = ~dropped["turn_id"].is_first_distinct()
+        ids = [intake.hashed(f"{id}\x1fagain") for id in dropped["turn_id"].filter(again)]
+        dropped = pl.concat(
+            [dropped.filter(~again), dropped.filter(again).with_columns(turn_id=pl.Series(ids, dtype=pl.String))]
+        )
     return dropped
 
 
 def _write_quarantine(to: Path, read: Intake, judged: Outcomes) -> int:
     to.mkdir(mode=0o700)
     columns = list(Quarantined.columns())
-    frames = [pl.read_parquet(path) for path in sorted((read.directory / "quarantined").glob("*.parquet"))]
+    frames = (pl.read_parquet(path) for path in sorted((read.directory / "quarantined").glob("*.parquet")))
     count = 0
-    for frame in [*frames, judged.quarantined.select(columns)]:
+    for frame in chain(frames, [judged.quarantined.select(columns)]):
         if frame.height:
             write_private(to / f"part-{len(list(to.iterdir())):05}.parquet", Quarantined.validate(frame))
         count += frame.height

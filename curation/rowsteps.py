@@ -24,7 +24,8 @@ from schemas.personas import Persona
 from schemas.precision import Precision, use_bfloat16
 from schemas.problems import Problem
 from schemas.recipe import Recipe
-from schemas.turns import Quarantined
+from schemas.stage import sha256
+from schemas.turns import MESSAGES, Quarantined
 
 STEPS = ("scrub", "embed", "safety", "language")
 SCRUBBED = ("messages", "response", "tool_calls", "user_key", "pii")
@@ -54,14 +55,36 @@ class Plan(NamedTuple):
     input: str
 
 
-def names(recipe: Recipe, settings: Curation, key_name: str) -> dict[str, str]:
-    """Directory name of each step in the store: a hash of all that decides what it makes, but for the rows."""
+def contents(settings: Curation) -> dict[str, str]:
+    """Hashes of files and folders that settings name, by path: what is there may change."""
+    named = (*settings.scrub.recognisers, settings.scrub.model, settings.embedding.model)
+    return {path: sha256(Path(path)) for path in named if Path(path).exists()}
+
+
+def names(recipe: Recipe, settings: Curation, key_name: str, held: Mapping[str, str]) -> dict[str, str]:
+    """Directory name of each step in the store: a hash of all that decides what it makes, but for the rows.
+
+    Args:
+        recipe: Its precision counts.
+        settings: The section `curation`.
+        key_name: Stands for the key of the placeholders.
+        held: From `contents`.
+    """
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    scrubbed = step_name("scrub", "scrub", settings.scrub.model_dump(mode="json", exclude={"key_file"}), key_name)
+    of_scrub = [held.get(path) for path in (*settings.scrub.recognisers, settings.scrub.model)]
+    scrubbed = step_name(
+        "scrub", "scrub", settings.scrub.model_dump(mode="json", exclude={"key_file"}), of_scrub, key_name
+    )
     embedded = step_name(
-        "embed", "embed", scrubbed, settings.embedding.model_dump(mode="json"), use_bfloat16(recipe.precision), device
+        "embed",
+        "embed",
+        scrubbed,
+        settings.embedding.model_dump(mode="json"),
+        held.get(settings.embedding.model),
+        use_bfloat16(recipe.precision),
+        device,
     )
     return {
         "scrub": scrubbed,
@@ -132,10 +155,8 @@ def _step(
             made.append(results.join(missing, on="row_key", how="semi"))
         else:
             failed.append((key, f"{step} failed on this turn with {error}."))
-    if len(failed) > 8 and not sum(part.height for part in made):
-        raise Problem(
-            f"step {step}: {failed[0][1]} That is so for all {len(failed)} turns of a shard, so the step is at fault."
-        )
+    if failed and not sum(part.height for part in made) and _fails_on_anything(apply, rows):
+        raise Problem(f"step {step}: {failed[0][1]} It fails on a plain greeting too, so the step is at fault.")
     if failed:
         _quarantine(plan, step, raw, dict(failed))
     parts = [part for part in made if part.height]
@@ -183,6 +204,19 @@ def _isolated(apply: Apply, rows: pl.DataFrame, by: str) -> Iterator[tuple[pl.Da
         yield from ((apply(row), "", "") for row in rows.iter_slices(1))
     elif left.height:
         yield from _isolated(apply, left, by)
+
+
+def _fails_on_anything(apply: Apply, rows: pl.DataFrame) -> bool:
+    """Whether the step raises on a turn with nothing odd in it: then no row is at fault."""
+    hello = [{"role": "user", "content": "Hello there!"}]
+    empty = pl.lit(None, dtype=pl.String)
+    columns = {"messages": pl.lit(pl.Series([hello], dtype=MESSAGES)).first(), "response": pl.lit("Good morning.")}
+    columns |= {name: empty for name in ("tool_calls",) if name in rows.columns}
+    try:
+        apply(rows.head(1).with_columns(**columns))
+    except Exception:
+        return True
+    return False
 
 
 def no_quarantine() -> pl.DataFrame:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.safety_head import ENCODER, LANGUAGES, Embedded, Vectors, weights_name
+from curation.safety_head import ENCODER, LABELS, LANGUAGES, Embedded, Vectors, weights_name
 from schemas.curation_recipe import Embedding, Safety
 from schemas.precision import Precision
+from schemas.problems import Problem
 from schemas.review import SafetyCase
 from schemas.turns import SCORES
 
@@ -62,6 +63,20 @@ def load_scorer(settings: Safety, precision: Precision = "auto") -> Scorer:
     from curation.safety_detoxify import Detoxify
 
     return Detoxify(settings, precision)
+
+
+def check_labels(settings: Safety) -> None:
+    """Refuse bounds for labels that the embedded scorer does not have: they would do nothing.
+
+    Raises:
+        Problem: A label is none of its.
+    """
+    named = {*settings.labels, *(label for rules in settings.locales.values() for label in rules if label != "any")}
+    if settings.scorer == "embedded" and (unknown := sorted(named.difference(LABELS))):
+        raise Problem(
+            f"curation.safety: bounds for {', '.join(unknown)}, which the embedded scorer does not tell; it has "
+            f"{', '.join(LABELS)}."
+        )
 
 
 def scorer_name(settings: Safety) -> str:

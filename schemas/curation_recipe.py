@@ -11,6 +11,9 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from schemas.section import Section, Share
 from schemas.turns import LOCALE_PATTERN
 
+LANGUAGE_PATTERN = r"^[a-z]{2,3}$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+LanguageCode = Annotated[str, Field(pattern=LANGUAGE_PATTERN)]
 Weight = Annotated[float, Field(gt=0, le=1000)]
 
 HUB_FORMATS = ("wildchat", "lmsys")
@@ -29,10 +32,10 @@ class Scrub(Section):
 
     engine: Literal["spacy", "transformers", "gliner"] = "spacy"
     """Which of Presidio's engines looks for names beside our own table of names."""
-    model: str = "en_core_web_md"
+    model: str = Field("en_core_web_md", min_length=1)
     """The engine's model: spaCy package or path, Hugging Face name in the local cache or path. `en_core_web_md` is the
     embedded one, of spaCy's; the other engines need one of their own."""
-    languages: tuple[str, ...] | None = None
+    languages: tuple[LanguageCode, ...] | None = Field(None, min_length=1)
     """ISO 639-1 codes of the languages that the model speaks; it is asked about texts in these only. Null takes a spaCy
     model's own language, and every language for the other engines."""
     recognisers: tuple[str, ...] = ()
@@ -86,7 +89,7 @@ class Safety(Section):
     """Where the files of `model` lie; null looks in torch hub's and Hugging Face's caches."""
     checkpoint: str | None = None
     """Detoxify checkpoint file of your own. It is unpickled: give `checkpoint_sha256` with it."""
-    checkpoint_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    checkpoint_sha256: str | None = Field(None, pattern=SHA256_PATTERN)
     """sha256 of the checkpoint, checked before it is opened. A `model` without it is checked against the first eight
     digits, which its file's name carries."""
     drop_above: float = Field(0.95, gt=0, le=1)
@@ -94,8 +97,8 @@ class Safety(Section):
     review_above: float = Field(0.6, gt=0, le=1)
     """Turns between this and `drop_above` are kept and go to people: scorers over-block banter."""
     labels: dict[str, Bounds] = Field({})
-    """Bounds of a label, for example `threat: {drop_above: 0.5}`. `harmful_request` goes to people from 0.9 and is
-    never dropped, unless it is named here."""
+    """Bounds of a label that the scorer tells, for example `abuse: {drop_above: 0.9}`. `harmful_request` goes to people
+    from 0.9 and is never dropped, unless it is named here."""
     locales: dict[str, dict[str, Bounds]] = Field({})
     """Bounds in a locale (`pt-BR`) or a language (`pt`), by label or for `any`."""
     other_languages: Bounds = Bounds(drop_above=1, review_above=0.95)
@@ -104,12 +107,7 @@ class Safety(Section):
     @field_validator("locales")
     @classmethod
     def _locales(cls, value: dict[str, dict[str, Bounds]]) -> dict[str, dict[str, Bounds]]:
-        import re
-
-        for locale in value:
-            if not re.match(LOCALE_PATTERN, locale):
-                raise ValueError(f"{locale!r} is not a BCP-47 locale such as pt-BR, or a language such as pt")
-        return value
+        return _are_locales(value)
 
     @model_validator(mode="after")
     def _band(self) -> Safety:
@@ -143,7 +141,7 @@ class Safety(Section):
 class Language(Section):
     """Which languages stay."""
 
-    keep: tuple[str, ...] | None = None
+    keep: tuple[LanguageCode, ...] | None = Field(None, min_length=1)
     """ISO 639-1 codes; null keeps all."""
     min_confidence: float = Field(0.5, ge=0, le=1)
     """Below this a text counts as `und` (undetermined), which always stays."""
@@ -152,7 +150,7 @@ class Language(Section):
 class Embedding(Section):
     """Sentence embeddings, for clusters and near-duplicates."""
 
-    model: str = "all-minilm-l6-v2"
+    model: str = Field("all-minilm-l6-v2", min_length=1)
     """Any sentence-transformers model by name or path, or `all-minilm-l6-v2` for the embedded one."""
     batch_size: PositiveInt = 16
     """Texts a batch at 32 tokens, more of shorter ones; 32 times as many on a GPU. On a CPU larger is not faster."""
@@ -257,7 +255,7 @@ class Window(Section):
     """Turns older than this are dropped; null keeps all."""
     as_of: datetime | None = None
     """Age is counted back from here; null takes the newest turn of the input, so that a run can be repeated."""
-    model_versions: tuple[str, ...] | None = None
+    model_versions: tuple[str, ...] | None = Field(None, min_length=1)
     """Only replies that these policies wrote; null keeps all."""
 
     @field_validator("as_of")
@@ -284,7 +282,7 @@ class Curation(Section):
     workers: PositiveInt | None = None
     """Processes for the steps that models do, each with models of its own (about 1 GiB); null takes one a core. Results
     do not change."""
-    store: str | None = None
+    store: str | None = Field(None, min_length=1)
     """Where results by row are kept, so that a later run works on new rows only; null: `curation-store` beside the
     output. It holds scrubbed text."""
     difficulty: str | None = None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from schemas.curation_recipe import HUB_FORMATS
+from schemas.curation_recipe import HUB_FORMATS, LANGUAGE_PATTERN, SHA256_PATTERN
 from schemas.problems import Problem, nearest
 from schemas.recipe import Recipe
+from schemas.turns import LOCALE_PATTERN
 
 Key = tuple[str, ...]
 
@@ -57,8 +58,12 @@ def read_recipe(path: Path) -> Recipe:
     try:
         recipe = Recipe.model_validate(loaded)
     except ValidationError as error:
-        for found in error.errors(include_url=False):
+        errors = error.errors(include_url=False)
+        inside = {found["loc"][:-1] for found in errors}
+        for found in errors:
             key = tuple(str(part) for part in found["loc"])
+            if found["type"] == "too_short" and found["loc"] in inside:
+                continue  # its items are wrong, which is told
             line = _line(key, lines)
             mistakes.append((line, f"{path}, line {line}: {_sentence(key, found)}"))
     if mistakes:
@@ -72,6 +77,10 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
     def place(written: str | None) -> str | None:
         return None if written is None else str((start / written).resolve())
 
+    def found(model: str) -> str:
+        """A model's folder where there is one, else its name as it stands."""
+        return str((start / model).resolve()) if (start / model).is_dir() else model
+
     curation = recipe.curation
     named = curation.format in HUB_FORMATS and not (start / curation.input).exists()
     changed = curation.model_copy(
@@ -83,16 +92,17 @@ def _absolute(recipe: Recipe, start: Path) -> Recipe:
             "scrub": curation.scrub.model_copy(
                 update={
                     "key_file": place(curation.scrub.key_file),
+                    "model": found(curation.scrub.model),
                     "recognisers": tuple(str((start / path).resolve()) for path in curation.scrub.recognisers),
                 }
             ),
+            "embedding": curation.embedding.model_copy(update={"model": found(curation.embedding.model)}),
             "safety": curation.safety.model_copy(
                 update={key: place(getattr(curation.safety, key)) for key in ("checkpoint", "folder")}
             ),
         }
     )
-    model = start / recipe.policy.model
-    policy = recipe.policy.model_copy(update={"model": str(model.resolve())}) if model.is_dir() else recipe.policy
+    policy = recipe.policy.model_copy(update={"model": found(recipe.policy.model)})
     return recipe.model_copy(update={"run_dir": place(recipe.run_dir), "curation": changed, "policy": policy})
 
 
@@ -130,6 +140,9 @@ def known_keys(section: Key) -> list[str]:
     """Keys that a section of the recipe may have."""
     model: Any = Recipe
     for part in section:
+        if get_origin(model) is dict:  # keys of a dictionary are the recipe's own
+            model = get_args(model)[1]
+            continue
         field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is None:
             return []
@@ -142,6 +155,13 @@ def _all_keys(model: type[BaseModel] = Recipe, at: Key = ()) -> Iterator[Key]:
         yield (*at, name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _all_keys(field.annotation, (*at, name))
+
+
+_FORMS = {
+    LOCALE_PATTERN: "a BCP-47 locale such as pt-BR",
+    LANGUAGE_PATTERN: "an ISO 639 code such as en",
+    SHA256_PATTERN: "64 hexadecimal digits",
+}
 
 
 def _sentence(key: Key, found: Any) -> str:
@@ -169,7 +189,11 @@ def _sentence(key: Key, found: Any) -> str:
         return f"{path}: {context['error']}."
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{path}: expected a section with keys ({', '.join(known_keys(key)) or 'any'}), found {shown}."
+    if kind == "too_short":
+        return f"{path}: expected at least one; leave the key out for all."
     if kind == "tuple_type":
         return f"{path}: expected a list such as [a, b], found {shown}."
+    if kind == "string_pattern_mismatch" and context["pattern"] in _FORMS:
+        return f"{path}: expected {_FORMS[context['pattern']]}, found {shown}."
     wanted = found["msg"].removeprefix("Input should be ").removeprefix("Input should ")
     return f"{path}: expected {wanted}, found {shown}."

@@ -12,13 +12,14 @@ the same work.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -218,8 +219,10 @@ def open_stage(
         seed: The recipe's seed.
 
     Raises:
-        Problem: The directory was finished for other work.
+        Problem: The directory was finished for other work, holds something else, or another process works in it.
     """
+    if directory.exists() and not directory.is_dir():
+        raise Problem(f"{directory}: is a file; expected a directory for what stage {name} makes.")
     hashed = {key: input_hash(value) for key, value in inputs.items()}
     section = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else dict(settings)
     stage = Stage(directory, name, section, hashed, seed)
@@ -233,22 +236,48 @@ def open_stage(
             f"({', '.join(changed) or 'its settings'} changed since); put the recipe back, "
             "give it another run_dir, or remove this directory and those of later stages."
         )
-    if not stage.done:
-        directory.mkdir(parents=True, exist_ok=True)
-        marker = directory / "work" / "fingerprint"
-        if marker.is_file() and marker.read_text() != stage.fingerprint:
-            shutil.rmtree(directory / "work")
+    if stage.done:
+        yield stage
+        return
+    marker = directory / "work" / "fingerprint"
+    if directory.exists() and not marker.is_file() and any(path.name != "work" for path in directory.iterdir()):
+        raise Problem(
+            f"{directory}: holds something else than what stage {name} makes, which would be removed; "
+            "give a directory that is empty, or not there yet."
+        )
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    with marker.open("a+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem(f"{directory}: another process works here; wait for it, or stop it.") from None
+        held.seek(0)
+        if held.read() != stage.fingerprint:
+            for left_over in marker.parent.iterdir():
+                if left_over != marker:
+                    _remove(left_over)
+            held.truncate(0)
+            held.write(stage.fingerprint)
+            held.flush()
         for left_over in directory.iterdir():
             if left_over.name != "work":
-                shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
-        (stage.work / "fingerprint").write_text(stage.fingerprint)
-    yield stage
+                _remove(left_over)
+        yield stage
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide results, as installed."""
-    found = {"python": platform.python_version()}
-    for library in LIBRARIES:
+    return {"python": platform.python_version(), **installed(LIBRARIES)}
+
+
+def installed(libraries: Sequence[str]) -> dict[str, str]:
+    """Versions of those libraries that are installed."""
+    found = {}
+    for library in libraries:
         try:
             found[library] = metadata.version(library)
         except metadata.PackageNotFoundError:

@@ -24,6 +24,7 @@ class Safety:
         from curation import safety
 
         self._settings, self._locale = recipe.curation.safety, recipe.curation.locale
+        safety.check_labels(self._settings)
         self._scorer = safety.load_scorer(self._settings, recipe.precision)
 
     def check(self, row: Row) -> None:

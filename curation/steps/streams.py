@@ -369,6 +369,8 @@ def open_out(path: Path | None, binary: bool) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if path.is_dir():
+        raise Problem(f"{path}: a directory; give the path of a file.")
     draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with draft.open("wb") as file:

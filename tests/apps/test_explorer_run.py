@@ -84,6 +84,8 @@ def test_no_directory_and_a_file(tmp_path: Path) -> None:
 
 def test_the_newest_curation_is_found_among_other_stages(run: Path, tmp_path: Path) -> None:
     change(MANIFEST, "stage", "judge")(make_run(tmp_path / "generation-001" / "judge", turns=100, personas=40))
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / MANIFEST).write_text('{"name": "another program"}')
     assert newest_run(tmp_path) == run
     with pytest.raises(Problem, match="make demo"):
         newest_run(tmp_path / "nothing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import polars as pl
 import pytest
 
 import curation
@@ -19,6 +21,9 @@ from schemas.stage import Manifest, Rows
 
 PERSONAS = "- {persona_id: mira, name: Mira, locale: pt-BR, system_prompt: You are Mira.}\n"
 RECIPE = "name: demo\nrun_dir: runs\ncuration: {input: logs.jsonl, format: messages, personas: personas.yaml}\n"
+
+
+SECRET = "zyxsecretwvu"
 
 
 @pytest.fixture
@@ -117,3 +122,41 @@ def test_help_is_fast_and_light() -> None:
     assert done.returncode == 0, done.stderr
     assert "RECIPE" in done.stdout
     assert not [heavy for heavy in ("polars", "pydantic", "torch", "rich") if f" {heavy}\n" in done.stderr]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (ValueError(SECRET), 70, "ValueError in "),
+        (PermissionError(13, "Permission denied", "a/b"), 2, "a/b: Permission denied"),
+        (pl.exceptions.ComputeError("No space (os error 28)"), 2, "No space left on device"),
+        (MemoryError(), 2, "MemoryError"),
+    ],
+)
+def test_no_failure_shows_a_traceback_or_what_a_library_says_of_messages(
+    recipe: Path,
+    error: Exception,
+    code: int,
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("curation.__main__._run", fails)
+    assert main(["run", str(recipe)]) == code
+    told = capsys.readouterr().err
+    assert SECRET not in told
+    assert "Traceback" not in told
+    assert sentence in told
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.__main__._run", lambda _: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["run", str(recipe)]) == 130
+    assert "same command again" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -82,7 +82,7 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(whole: Path, tmp_path:
         assert process.poll() is None, process.communicate()[0].decode()
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=60)  # which closes the pipe
     assert not (folder / "out" / "manifest.json").exists(), "it was over before the kill"
     deadline = time.monotonic() + 20
     while alive(process.pid) and time.monotonic() < deadline:

@@ -61,3 +61,9 @@ def test_mentions_of_the_same_data_are_compared_alike(kind: str, mentions: list[
 def test_different_numbers_are_compared_apart() -> None:
     assert compared("PHONE_NUMBER", "0171 2345678") != compared("PHONE_NUMBER", "0171 2345679")
     assert compared("ID_NUMBER", "AB1234567") != compared("ID_NUMBER", "AC1234567")
+
+
+def test_a_key_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Problem, match=r"none can be made \(Not a directory\)|none can be made \(File exists\)"):
+        read_key(tmp_path / "file" / "key")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from curation import safety
 from schemas.curation_recipe import Bounds, Embedding, Safety
+from schemas.problems import Problem
 from schemas.review import SafetyCase
 from schemas.turns import MESSAGES, SCORES
 
@@ -230,3 +231,10 @@ def test_a_shard_is_decided_as_its_rows_are() -> None:
         drop = any(scores[label] > bounds[label][0] for label in scores)
         expected.append("drop" if drop else "review" if any(scores[b] > bounds[b][1] for b in scores) else "keep")
     assert decisions(scored(*rows), recipe) == expected
+
+
+def test_bounds_that_would_do_nothing_are_refused():
+    safety.check_labels(Safety(labels={"abuse": Bounds(drop_above=0.4)}, locales={"pt": {"any": Bounds()}}))
+    safety.check_labels(Safety(scorer="detoxify", model="original", labels={"threat": Bounds(drop_above=0.4)}))
+    with pytest.raises(Problem, match="bounds for threat"):
+        safety.check_labels(Safety(locales={"pt": {"threat": Bounds(drop_above=0.4)}}))

@@ -71,6 +71,10 @@ def test_every_mistake_gets_one_sentence_with_line_and_key(tmp_path):
         ("seed: 1\n", "name: missing"),
         ("name: x\nrl: {batch_size: 10, generations: 4}\n", "not a multiple"),
         ("name: x\ncuration: {safety: {scorer: detoxify}}\n", "needs checkpoint"),
+        ("name: x\ncuration: {safety: {labels: {abuse: {drop: 1}}}}\n", "known here: drop_above, review_above"),
+        ("name: x\ncuration: {language: {keep: [english]}}\n", r"keep\.0: expected an ISO 639 code such as en"),
+        ("name: x\ncuration: {scrub: {languages: []}}\n", "expected at least one"),
+        ("name: x\ncuration: {locale: english}\n", "expected a BCP-47 locale such as pt-BR, found 'english'"),
     ],
 )
 def test_a_recipe_that_cannot_be_read_says_why(tmp_path, text, piece):
@@ -96,6 +100,10 @@ def test_paths_start_from_the_recipe_and_names_of_data_sets_stay_names(tmp_path)
     assert read.curation.input == str(tmp_path / "logs")
     assert read.curation.personas == str(tmp_path / "p.yaml")
     assert read.policy.model == Recipe(name="x").policy.model
+    (tmp_path / "ner").mkdir()
+    path.write_text("name: x\ncuration: {scrub: {model: ner}, embedding: {model: some/name}}\n")
+    read = read_recipe(path)
+    assert (read.curation.scrub.model, read.curation.embedding.model) == (str(tmp_path / "ner"), "some/name")
     path.write_text("name: x\ncuration: {input: some/name, format: lmsys}\n")
     assert read_recipe(path).curation.input == "some/name"
 

@@ -60,3 +60,27 @@ def test_a_manifest_that_is_not_ours_gets_a_sentence(tmp_path):
     (tmp_path / MANIFEST).write_text("{}")
     with pytest.raises(Problem, match="not a manifest of ours"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["logs.jsonl", "pictures/one.png"])
+def test_a_directory_with_other_things_is_left_alone(tmp_path, inside):
+    (tmp_path / inside).parent.mkdir(exist_ok=True)
+    (tmp_path / inside).write_text("dear to somebody")
+    with pytest.raises(Problem, match="something else"):
+        make(tmp_path)
+    assert (tmp_path / inside).read_text() == "dear to somebody"
+
+
+def test_a_directory_is_one_process_s_at_a_time(tmp_path):
+    with open_stage(tmp_path / "s", "s", settings={"a": 1}, inputs={}, seed=1) as stage:
+        (stage.work / "shard").write_text("x")
+        with pytest.raises(Problem, match="another process works here"):
+            make(tmp_path / "s")
+        assert (stage.work / "shard").exists()
+    assert make(tmp_path / "s").done
+
+
+def test_a_file_in_the_place_of_a_directory_gets_a_sentence(tmp_path):
+    (tmp_path / "s").write_text("x")
+    with pytest.raises(Problem, match="is a file"):
+        make(tmp_path / "s")
