@@ -14,7 +14,7 @@ test: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 explorer: $(VENV)/installed
 	@run="$(RUN)"; test -n "$$run" || run=$$($(BIN)/python -m apps.explorer_run runs) || exit 2; \

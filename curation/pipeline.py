@@ -33,7 +33,7 @@ from schemas.recipe import Recipe
 from schemas.stage import Advance, Manifest, open_stage
 
 # Settings that change how the work is done and not what comes out, and paths, whose contents count instead.
-HOW = {"workers", "store", "shard_rows", "difficulty"}
+HOW = {"workers", "store", "shard_rows", "input", "difficulty"}
 
 
 def run(

@@ -10,11 +10,14 @@ import os
 import runpy
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
 OFFLINE = ROOT / "tests" / "offline"
 
+hypothesis.settings.register_profile("house", deadline=None)  # tests are never timed: machines are busy
+hypothesis.settings.load_profile("house")
 os.environ["HF_HUB_OFFLINE"] = "1"
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))
 

@@ -75,6 +75,7 @@ def write_recipe(directory, traffic, model, key, **changes):
         "personas": str(ROOT / "examples" / "personas.yaml"),
         "scrub": {"key_file": str(key)},
         "shard_rows": 400,
+        "workers": 1,  # the models load once
         "quotas": {},
     }
     recipe["sample"] |= {"prompts": 80, "held_out_share": 0.4, "decoding": small}
