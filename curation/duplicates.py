@@ -120,9 +120,8 @@ def _find(
     ]
     lengths = [side.plain.str.len_chars().to_numpy() for side in sides]
     long = np.max(lengths, axis=0) > settings.minhash_above
-    words = wording.Vocabulary(
-        text for side in sides for text in side.plain.gather_every(max(1, len(near) // COUNTED)).to_list()
-    )
+    counted = max(1, len(near) // COUNTED)
+    words = wording.Vocabulary(pl.concat([side.plain.gather_every(counted) for side in sides]))
     edges = _long_pairs(sides, lengths, long, settings, seed, words)
     original, likeness, kinds = near_duplicates.first_alike(sides, long, settings, seed, edges, words)
 
@@ -190,7 +189,8 @@ def _long_pairs(
         limit = settings.minhash_above
         written = np.flatnonzero(~signed & (length[row] <= limit) & (length[other] <= limit))
         if len(written):
-            alike[written] = side.likeness(row[written], other[written], settings, words)
+            one, two = row[written], other[written]
+            alike[written] = side.messages(one, two, side.cosine(one, two)).likeness(settings, words)
         keep = alike > 0
         row, other, likeness = row[keep], other[keep], np.minimum(likeness[keep], alike[keep])
     return Edges(row, other, likeness, np.full(len(row), KINDS.index("minhash"), dtype=np.int64))

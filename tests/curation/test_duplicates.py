@@ -178,7 +178,7 @@ def test_what_survives_is_not_dropped_and_order_changes_nothing(seed: int, bases
     dice.shuffle(order)
     assert find(frame[order]).equals(found)
     # The kept ones are all different: nothing more is found among them, words weighing what they weighed.
-    every = wording.Vocabulary([*wording.plain(frame["user"]), *wording.plain(frame["reply"])])
+    every = wording.Vocabulary(wording.plain(pl.concat([frame["user"], frame["reply"]])))
     with mock.patch.object(wording, "Vocabulary", return_value=every):
         left = frame.join(find(frame), on="turn_id", how="anti")
         assert find(left).is_empty()
