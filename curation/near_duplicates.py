@@ -33,12 +33,18 @@ CANDIDATE = 0.65  # product of two rows' vectors from which the pair is looked a
 LETTERS_NEAR = 0.42  # product of letters' sketches that both messages need,
 NEAR = 0.65  # and product of letters' sketches or embeddings, whichever is higher
 LIKELY = 0.75  # similarity of letters from which words are compared
-CUT = 0.5  # of the longer text at least, where the shorter is its beginning
+CUT = 0.45  # of the longer text at least, where the shorter is its beginning
 BEGINNING = 0.88  # similarity of letters of the shorter text and as much of the longer
 SLIPS = 0.1  # share of changed words that may still be slips
 LETTERS = 0.94  # similarity of letters from which four times as many may be
 MARGIN = 0.06  # below `similarity`, where only little was added
-CAUTION = 0.5  # cosine that embeddings have to be surer by where all words differ
+CAUTION = 0.4  # cosine that embeddings have to be surer by where all words differ
+CAUTION_ADDED = 0.25  # and where one message says as much again
+# Weight of words that are surely others: one rare word, or two that are not. Then only near the same letters and
+# meaning, or nearly the same letters and a meaning not far off, are the same; half of it, where letters differ.
+OTHER_WORDS = 4.0
+SURE = 0.97
+SURE_LETTERS, FAIR = 0.92, 0.8
 LISTED = 8  # rows that a row is like, kept at once
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
 PROBES = 3
@@ -341,7 +347,7 @@ def settle(
         cosine[pairs] = side.cosine(row[pairs], other[pairs])
         pairs = pairs[np.maximum(cosine[pairs], letters[pairs, number]) >= NEAR]
         cosines.append(cosine)
-    compared = []
+    compared: list[Messages] = []
     for side, cosine in reversed(list(zip(sides, cosines, strict=True))):
         both = side.messages(row[pairs], other[pairs], cosine[pairs])
         keep = both.likely(settings)
@@ -396,12 +402,15 @@ class Messages(NamedTuple):
 
         same = self.letters == 1
         unlike = np.flatnonzero(self.likely(settings) & ~same)
-        changed, added = words.news(self.one.gather(unlike), self.two.gather(unlike))
+        changed, added, swapped = words.news(self.one.gather(unlike), self.two.gather(unlike))
         cosine, letters, begins = self.cosine[unlike], self.letters[unlike], self.begins[unlike]
-        surely = cosine >= settings.similarity + CAUTION * (changed + added / 2)
+        other = (letters < FAIR) & (swapped > OTHER_WORDS / 2)
+        other |= (swapped > OTHER_WORDS) & (cosine < np.where(letters < SURE_LETTERS, SURE, FAIR))
+        surely = cosine >= settings.similarity + CAUTION * changed + CAUTION_ADDED * added
         slips = (changed <= SLIPS) | ((letters >= LETTERS) & (changed <= 4 * SLIPS))
         surely |= slips & (begins | (added <= settings.added / 4))
-        more = slips & ~surely & (added <= settings.added) & (cosine >= settings.similarity - MARGIN)
+        surely &= ~other
+        more = slips & ~(surely | other) & (added <= settings.added) & (cosine >= settings.similarity - MARGIN)
         for pair in np.flatnonzero(more):
             place = int(unlike[pair])
             surely[pair] = fuzz.partial_ratio(self.one[place], self.two[place]) >= 100 * BEGINNING

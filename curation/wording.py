@@ -21,8 +21,19 @@ NEWLINE, SPACE = ord("\n"), ord(" ")
 PLACEHOLDER = r"<([A-Z_]+)_[0-9a-f]{6}>"
 # Scripts that do not put spaces between words: two letters of them count as a word.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+# What English writes in full or runs together, without the apostrophe: the way that it is run together.
+_CONTRACTED = (
+    (r"\b(do|does|did|is|are|was|were|has|have|had|could|would|should) not\b", "${1}nt"),
+    (r"\bcan? ?not\b", "cant"),
+    (r"\bwil not\b", "wont"),
+    (r"\b(i|you|he|she|it|we|they|that|there|what|who|where|how) (?:a|i|wi|woul|ha)?(m|re|s|l|d|ve)\b", "${1}${2}"),
+    (r"\blet us\b", "lets"),
+    (r"\bgoing to\b", "gona"),
+    (r"\bwant to\b", "wana"),
+)
 CROSSED = 4_000_000  # words held against each other at once
 CUT_OFF = 9  # a word cut off at the end counts as so many slips
+USUAL = 2000  # texts: a word that more than one in so many has is no slip for another
 HEAVIEST = 5.0  # a word seen once may be a slip: it is no heavier than one of 150 texts has
 
 Vectors = npt.NDArray[np.float32]
@@ -49,13 +60,19 @@ def plain(texts: pl.Series) -> pl.Series:
 
 def _plain(texts: pl.Series) -> pl.Series:
     whole = folded(texts)
-    bare = whole.str.replace_all(r"['’`´]", "").str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ").str.strip_chars()
+    bare = (
+        whole.str.replace_all(r"['’`´\x{FE00}-\x{FE0F}]", "")
+        .str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
+        .str.strip_chars()
+    )
     codes = _codes(bare.to_list())
     again = np.zeros(len(codes), dtype=bool)
     again[1:] = (codes[1:] == codes[:-1]) & (codes[1:] != NEWLINE)
     digits = (codes >= ord("0")) & (codes <= ord("9"))
     squeezed = codes[~again | digits].tobytes().decode("utf-32-le", "surrogatepass").split("\n")[: len(bare)]
     found = pl.Series(texts.name, squeezed, dtype=pl.String)
+    for long, short in _CONTRACTED:
+        found = found.str.replace_all(long, short)
     return pl.select(pl.when(found.str.len_chars() > 0).then(found).otherwise(whole))[:, 0].alias(texts.name)
 
 
@@ -123,11 +140,15 @@ class Vocabulary:
         self._weights = (
             every.value_counts(name="count")
             .filter(pl.col("count") > 1)
-            .select("word", weight=(1 + total / pl.col("count")).log().clip(upper_bound=HEAVIEST))
+            .select(
+                "word",
+                weight=(1 + total / pl.col("count")).log().clip(upper_bound=HEAVIEST),
+                usual=pl.col("count") * USUAL > total,
+            )
         )
         self._once = min(HEAVIEST, log(1 + max(1, total)))
 
-    def news(self, one: pl.Series, two: pl.Series) -> tuple[Shares, Shares]:
+    def news(self, one: pl.Series, two: pl.Series) -> tuple[Shares, Shares, Shares]:
         """Which share of what two texts say was put in another's place, and which was added or left out.
 
         Words that differ by a slip are the same: one letter in four, or the rest of a word that was cut off at the end.
@@ -137,30 +158,34 @@ class Vocabulary:
             two: As many.
 
         Returns:
-            Shares of the mean weight of both, float64 [n] each: of words of which each has some where the other has
-            others, and of what one has more than the other. Equal texts give 0 and 0.
+            float64 [n] each, shares of the mean weight of both: of words of which each has some where the other has
+            others, and of what one has more than the other; and the weight of words that are surely others. Equal texts
+            give 0, 0 and 0.
         """
         lists = [_split(texts) for texts in (one, two)]
         size = np.multiply(*(words.list.len().to_numpy().astype(np.int64) for words in lists))
         part = np.cumsum(size) // CROSSED
         cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(one)]
         found = [self._news([words[begin:end] for words in lists]) for begin, end in pairwise(cuts)]
-        changed, added = (np.concatenate(shares) for shares in zip(*found, strict=True))
-        return changed, added
+        changed, added, swapped = (np.concatenate(shares) for shares in zip(*found, strict=True))
+        return changed, added, swapped
 
-    def _news(self, lists: list[pl.Series]) -> tuple[Shares, Shares]:
+    def _news(self, lists: list[pl.Series]) -> tuple[Shares, Shares, Shares]:
         table = self._table(pl.concat(lists).explode())
         many, count = max(1, len(table.words)), len(lists[0])
 
-        def weigh(keys: Ints) -> Shares:
-            return np.bincount(keys // many, table.weight[keys % many], count)
+        known = np.where(table.known, table.weight, 0)
+
+        def weigh(keys: Ints, weight: Shares = table.weight) -> Shares:
+            return np.bincount(keys // many, weight[keys % many], count).astype(np.float64)
 
         here, there = (_keys(words, table, many) for words in lists)
         left, right = here[~_within(here, there)], there[~_within(there, here)]
         mean = np.maximum((weigh(here) + weigh(there)) / 2, 1e-9)
         used, taken = _slips(left, right, [_places(words.list.last(), table) for words in lists], table, count)
         gone, come = weigh(left[~used]), weigh(right[~taken])
-        return np.minimum(gone, come) / mean, np.abs(gone - come) / mean
+        swapped = np.minimum(weigh(left[~used], known), weigh(right[~taken], known))
+        return np.minimum(gone, come) / mean, np.abs(gone - come) / mean, swapped
 
     def _table(self, words: pl.Series) -> _Table:
         """Distinct words in alphabetical order."""
@@ -172,17 +197,19 @@ class Vocabulary:
                 :, 0
             ].to_numpy(),
             found["weight"].is_not_null().to_numpy(),
+            found["usual"].fill_null(value=False).to_numpy(),
             distinct["word"].str.len_chars().to_numpy().astype(np.int64),
             distinct["word"].str.contains(r"\p{Nd}").to_numpy(),
         )
 
 
 class _Table(NamedTuple):
-    """Distinct words: the word, its weight, whether it is one of the vocabulary's, letters, whether any is a digit."""
+    """Distinct words: whether the vocabulary has them, and often; their letters, and whether any is a digit."""
 
     words: pl.Series
     weight: Shares
     known: Flags
+    usual: Flags
     length: Ints
     digits: Flags
 
@@ -224,7 +251,7 @@ def _slips(left: Ints, right: Ints, ends: list[Ints], table: _Table, count: int)
     most = np.maximum(1, longer // 4)
     unlike = np.abs(table.length[one] - table.length[two]) > most
     unlike |= table.digits[one] | table.digits[two] | (longer < 2)
-    unlike |= (longer < 4) & table.known[one] & table.known[two]
+    unlike |= (longer < 4) & table.usual[one] & table.usual[two]
     ending = ((one == ends[0][text]) | (two == ends[1][text])) & (table.length[one] > 0) & (table.length[two] > 0)
     some = np.flatnonzero(~unlike | ending)
     here, there, one, two, text = here[some], there[some], one[some], two[some], text[some]
