@@ -24,27 +24,15 @@ import numpy.typing as npt
 import polars as pl
 
 from curation import clusters, wording
+from curation.alike import Messages, messages
 from curation.embed import turn_vectors
 from curation.wording import Vocabulary
 from schemas.curation_recipe import NearDuplicates
 
 BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest is that of meaning
 CANDIDATE = 0.65  # product of two rows' vectors from which the pair is looked at
-LETTERS_NEAR = 0.42  # product of letters' sketches that both messages need,
+LETTERS_NEAR = 0.35  # product of letters' sketches that both messages need,
 NEAR = 0.65  # and product of letters' sketches or embeddings, whichever is higher
-LIKELY = 0.75  # similarity of letters from which words are compared
-CUT = 0.45  # of the longer text at least, where the shorter is its beginning
-BEGINNING = 0.88  # similarity of letters of the shorter text and as much of the longer
-SLIPS = 0.1  # share of changed words that may still be slips
-LETTERS = 0.94  # similarity of letters from which four times as many may be
-MARGIN = 0.06  # below `similarity`, where only little was added
-CAUTION = 0.4  # cosine that embeddings have to be surer by where all words differ
-CAUTION_ADDED = 0.25  # and where one message says as much again
-# Weight of words that are surely others: one rare word, or two that are not. Then only near the same letters and
-# meaning, or nearly the same letters and a meaning not far off, are the same; half of it, where letters differ.
-OTHER_WORDS = 4.0
-SURE = 0.97
-SURE_LETTERS, FAIR = 0.92, 0.8
 LISTED = 8  # rows that a row is like, kept at once
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
 PROBES = 3
@@ -360,85 +348,6 @@ def settle(
         compared = [some.filter(keep) for some in compared]
         pairs, likeness = pairs[keep], np.minimum(likeness[keep], alike[keep])
     return Edges(row[pairs], other[pairs], likeness, np.ones(len(pairs), dtype=np.int64))
-
-
-class Messages(NamedTuple):
-    """Pairs of messages.
-
-    Attributes:
-        one: Texts as `wording.plain` gives them.
-        two: As many.
-        cosine: Of their embeddings, float32 [n].
-        letters: Similarity of their letters, float32 [n].
-        begins: Whether one is the beginning of the other, bool [n].
-    """
-
-    one: pl.Series
-    two: pl.Series
-    cosine: Floats
-    letters: Floats
-    begins: Flags
-
-    def filter(self, keep: Flags) -> Messages:
-        """Some of the pairs."""
-        texts = self.one.filter(keep), self.two.filter(keep)
-        return Messages(*texts, self.cosine[keep], self.letters[keep], self.begins[keep])
-
-    def likely(self, settings: NearDuplicates) -> Flags:
-        """Pairs of which words are worth comparing."""
-        return (self.letters >= LIKELY) | self.begins | (self.cosine >= settings.similarity - MARGIN)
-
-    def likeness(self, settings: NearDuplicates, words: Vocabulary) -> Floats:
-        """How alike the messages are, and 0 where they are not the same said again.
-
-        They are the same if they differ in nothing but slips and a little more or less (a filler, an end cut off); if
-        one is the beginning of the other; or if other words stand for some, and the embeddings find that nothing
-        changed by it. The more words changed, the surer embeddings have to be.
-
-        Returns:
-            float32 [n]: similarity of letters or cosine, whichever is higher.
-        """
-        from rapidfuzz import fuzz
-
-        same = self.letters == 1
-        unlike = np.flatnonzero(self.likely(settings) & ~same)
-        changed, added, swapped = words.news(self.one.gather(unlike), self.two.gather(unlike))
-        cosine, letters, begins = self.cosine[unlike], self.letters[unlike], self.begins[unlike]
-        other = (letters < FAIR) & (swapped > OTHER_WORDS / 2)
-        other |= (swapped > OTHER_WORDS) & (cosine < np.where(letters < SURE_LETTERS, SURE, FAIR))
-        surely = cosine >= settings.similarity + CAUTION * changed + CAUTION_ADDED * added
-        slips = (changed <= SLIPS) | ((letters >= LETTERS) & (changed <= 4 * SLIPS))
-        surely |= slips & (begins | (added <= settings.added / 4))
-        surely &= ~other
-        more = slips & ~(surely | other) & (added <= settings.added) & (cosine >= settings.similarity - MARGIN)
-        for pair in np.flatnonzero(more):
-            place = int(unlike[pair])
-            surely[pair] = fuzz.partial_ratio(self.one[place], self.two[place]) >= 100 * BEGINNING
-        same[unlike] = surely
-        return np.where(same, np.maximum(self.letters, self.cosine), 0).astype(np.float32)
-
-
-def messages(one: pl.Series, two: pl.Series, cosine: Floats) -> Messages:
-    """Compare letters of pairs of messages."""
-    from rapidfuzz import fuzz, process
-
-    def compared(a: pl.Series, b: pl.Series) -> Floats:
-        found = process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32)
-        return np.asarray(found, np.float32) / np.float32(100)
-
-    letters = compared(one, two)
-    lengths = pl.DataFrame({"one": one.str.len_chars(), "two": two.str.len_chars()})
-    short, long = lengths.min_horizontal().to_numpy(), lengths.max_horizontal().to_numpy()
-    begins = np.zeros(len(one), dtype=bool)
-    cut = np.flatnonzero((letters < 1) & (short >= CUT * long))
-    if len(cut):
-        few = pl.Series(short[cut])
-        begins[cut] = compared(_head(one.gather(cut), few), _head(two.gather(cut), few)) >= BEGINNING
-    return Messages(one, two, cosine, letters, begins)
-
-
-def _head(texts: pl.Series, lengths: pl.Series) -> pl.Series:
-    return pl.DataFrame({"text": texts, "length": lengths}).select(pl.col("text").str.head("length"))["text"]
 
 
 def _first(found: list[Edges], full: npt.NDArray[np.bool_]) -> Edges:
