@@ -117,6 +117,7 @@ def first_alike(
 
     count = len(long)
     after = np.full(count, -1, dtype=np.int64)  # rows up to this one have been listed
+    more = np.zeros(count, dtype=bool)  # rows that are like others after that one
     asked = np.flatnonzero(~long)
     with tempfile.TemporaryFile() as file, threadpool_limits(1, "blas"):
         vectors = _vectors(file, sides)
@@ -127,8 +128,11 @@ def first_alike(
             last = np.full(count, -1, dtype=np.int64)
             np.maximum.at(last, found.row, found.other)
             after[full] = last[full]
-            # Kept, though it is like more rows than were listed: those listed were all dropped.
-            asked = full[_resolve(edges, count)[0][full] < 0]
+            more[asked] = False
+            more[full] = True
+            # Kept, though it is like more rows than were listed: those listed were all dropped. That may come about
+            # rounds later, when a row that is listed turns out to go itself.
+            asked = np.flatnonzero(more & (_resolve(edges, count)[0] < 0))
     return _resolve(edges, count)
 
 
