@@ -3,10 +3,10 @@
 Rows come ranked, the one that should survive first. A row is dropped if one that is kept before it is alike: the first
 maximal independent set in that order, which no order of input can change.
 
-Neighbourhoods are cells of k-means over vectors of meaning (the turn's embedding) and letters (`wording.sketches`)
-side by side. Each row is looked for in its own cell and in the nearest ones besides. Pairs that are near enough are
-settled message by message, user's and reply: a message is alike if the letters agree but for slips, noise or a cut-off
-end, or if the meaning agrees and so do most of the words. Both messages must be.
+Neighbourhoods are cells of k-means over vectors of meaning (the turn's embedding) and of each message's letters
+(`wording.sketches`) side by side. Each row is looked for in its own cell and in the nearest ones besides. Pairs that
+are near enough wait until there are many, and are settled together, from cheap to dear: products of vectors, similarity
+of letters, words (`alike`). Both messages must be alike.
 
 Memory does not grow with the number of pairs: cells are read from disk one at a time, and of each row only the first
 few that it is like are kept. Where all of those turn out to be dropped themselves, the row is asked for the next few.

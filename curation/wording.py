@@ -2,7 +2,7 @@
 
 Embeddings hear what a text is about and are easily thrown off by a slip of the finger; letters are the other way round.
 Near-duplicates ask both: a sketch of each text's letters stands beside its embedding while neighbours are looked for,
-and pairs are settled by edit similarity (rapidfuzz).
+and pairs are settled by edit similarity (rapidfuzz) and by which words differ, many pairs at a time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def folded(texts: pl.Series) -> pl.Series:
 
 
 def plain(texts: pl.Series) -> pl.Series:
-    """Texts for near comparison: letters and digits alone, each repeated letter once.
+    """Texts for near comparison: letters and digits, each repeated letter once, English contractions run together.
 
     A text without a letter or digit, such as an emoji, stays as `folded` leaves it.
     """
