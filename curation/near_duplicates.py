@@ -85,6 +85,8 @@ class Side(NamedTuple):
             part = slice(begin, begin + PAIRS)
             one, two = (self.vectors[self.place[which[part]]] for which in (row, other))
             np.einsum("ij,ij->i", one, two, out=found[part])
+            if begin // PAIRS % 16 == 15:  # a page read brings those around it along
+                clusters.let_go(self.vectors)
         return found
 
     def messages(self, row: Ints, other: Ints, cosine: Floats) -> Messages:
@@ -252,9 +254,11 @@ def _search(
             read += len(block) + len(others)
             if waiting.count > MANY:
                 found.append(waiting.settle())
-            if read > 20 * BLOCK:
+            if read > 2 * BLOCK:
                 _let_go(vectors, sides)
-                found, read = [_first(found, full)], 0
+                read = 0
+            if len(found) > 100:
+                found = [_first(found, full)]
     found.append(waiting.settle())
     return _first(found, full), np.flatnonzero(full)
 
