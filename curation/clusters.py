@@ -52,8 +52,12 @@ def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
         max_points_per_centroid=SAMPLE + 1,
     )
     taken = min(rows, SAMPLE * clusters)
-    kmeans.train(_checked(embeddings, np.arange(taken, dtype=np.int64) * rows // taken))
-    let_go(embeddings)
+    sample = np.arange(taken, dtype=np.int64) * rows // taken
+    parts = []
+    for begin in range(0, taken, BLOCK // 4):  # a page read brings those around it along
+        parts.append(_checked(embeddings, sample[begin : begin + BLOCK // 4]))
+        let_go(embeddings)
+    kmeans.train(np.concatenate(parts))
     return np.asarray(kmeans.centroids, dtype=np.float32)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation import minhash, near_duplicates, wording
+from curation import alike, minhash, near_duplicates, wording
 from curation.near_duplicates import Edges, Side
 from schemas.curation_recipe import NearDuplicates
 from schemas.problems import Problem
@@ -120,9 +120,8 @@ def _find(
     ]
     lengths = [side.plain.str.len_chars().to_numpy() for side in sides]
     long = np.max(lengths, axis=0) > settings.minhash_above
-    words = wording.Vocabulary(
-        text for side in sides for text in side.plain.gather_every(max(1, len(near) // COUNTED)).to_list()
-    )
+    counted = max(1, len(near) // COUNTED)
+    words = wording.Vocabulary(pl.concat([side.plain.gather_every(counted) for side in sides]))
     edges = _long_pairs(sides, lengths, long, settings, seed, words)
     original, likeness, kinds = near_duplicates.first_alike(sides, long, settings, seed, edges, words)
 
@@ -164,7 +163,7 @@ def _long_pairs(
     words: wording.Vocabulary,
 ) -> Edges:
     """Pairs of ranked rows of which one at least is long and that are alike in every message."""
-    fair = [np.flatnonzero(length > near_duplicates.CUT * settings.minhash_above) for length in lengths]
+    fair = [np.flatnonzero(length > alike.CUT * settings.minhash_above) for length in lengths]
     signatures = [
         minhash.signatures(side.plain.gather(rows), seed)
         if len(rows)
@@ -181,16 +180,17 @@ def _long_pairs(
     row, other = row[keep], other[keep]
     likeness = np.ones(len(row), dtype=np.float32)
     for side, length, rows, found in zip(sides, lengths, fair, signatures, strict=True):
-        alike = np.zeros(len(row), dtype=np.float32)
+        agree = np.zeros(len(row), dtype=np.float32)
         signed = np.isin(row, rows) & np.isin(other, rows)
         if signed.any():
             one, two = (np.searchsorted(rows, part[signed]) for part in (row, other))
             share = minhash.agreement(found[one], found[two])
-            alike[signed] = np.where(share >= settings.minhash_similarity, share, 0)
+            agree[signed] = np.where(share >= settings.minhash_similarity, share, 0)
         limit = settings.minhash_above
         written = np.flatnonzero(~signed & (length[row] <= limit) & (length[other] <= limit))
         if len(written):
-            alike[written] = side.likeness(row[written], other[written], settings, words)
-        keep = alike > 0
-        row, other, likeness = row[keep], other[keep], np.minimum(likeness[keep], alike[keep])
+            one, two = row[written], other[written]
+            agree[written] = side.messages(one, two, side.cosine(one, two)).likeness(settings, words)
+        keep = agree > 0
+        row, other, likeness = row[keep], other[keep], np.minimum(likeness[keep], agree[keep])
     return Edges(row, other, likeness, np.full(len(row), KINDS.index("minhash"), dtype=np.int64))

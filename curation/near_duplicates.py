@@ -3,10 +3,10 @@
 Rows come ranked, the one that should survive first. A row is dropped if one that is kept before it is alike: the first
 maximal independent set in that order, which no order of input can change.
 
-Neighbourhoods are cells of k-means over vectors of meaning (the turn's embedding) and letters (`wording.sketches`)
-side by side. Each row is looked for in its own cell and in the nearest ones besides. Pairs that are near enough are
-settled message by message, user's and reply: a message is alike if the letters agree but for slips, noise or a cut-off
-end, or if the meaning agrees and so do most of the words. Both messages must be.
+Neighbourhoods are cells of k-means over vectors of meaning (the turn's embedding) and of each message's letters
+(`wording.sketches`) side by side. Each row is looked for in its own cell and in the nearest ones besides. Pairs that
+are near enough wait until there are many, and are settled together, from cheap to dear: products of vectors, similarity
+of letters, words (`alike`). Both messages must be alike.
 
 Memory does not grow with the number of pairs: cells are read from disk one at a time, and of each row only the first
 few that it is like are kept. Where all of those turn out to be dropped themselves, the row is asked for the next few.
@@ -24,28 +24,28 @@ import numpy.typing as npt
 import polars as pl
 
 from curation import clusters, wording
+from curation.alike import Messages, messages
 from curation.embed import turn_vectors
 from curation.wording import Vocabulary
 from schemas.curation_recipe import NearDuplicates
 
 BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest is that of meaning
 CANDIDATE = 0.65  # product of two rows' vectors from which the pair is looked at
-LIKELY = 0.75  # similarity of letters from which words are compared
-CUT = 0.5  # of the longer text at least, where the shorter is its beginning
-BEGINNING = 0.88  # similarity of letters of the shorter text and as much of the longer
-SLIPS = 0.1  # share of changed words that may still be slips
-LETTERS = 0.94  # similarity of letters from which four times as many may be
-MARGIN = 0.06  # below `similarity`, where only little was added
-CAUTION = 0.5  # cosine that embeddings have to be surer by where all words differ
+LETTERS_NEAR = 0.35  # product of letters' sketches that both messages need,
+NEAR = 0.65  # and product of letters' sketches or embeddings, whichever is higher
 LISTED = 8  # rows that a row is like, kept at once
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
 PROBES = 3
-QUERIES = 2048
+QUERIES = 4096
+TILE = 512  # rows compared with others at once: those of the ranking's first part with its first part only
+PAIRS = 256  # whose vectors are multiplied at once: they stay in the processor's cache
+FEW, MANY = 20_000, 100_000  # pairs that wait to be settled, within a cell and over cells
 BLOCK = 8192  # rows read at once
-BRUTE = 3000  # rows that need no cells
+BRUTE = 6000  # rows that need no cells
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
 
 
 class Edges(NamedTuple):
@@ -55,6 +55,14 @@ class Edges(NamedTuple):
     other: Ints
     likeness: Floats
     kind: Ints
+
+
+class Near(NamedTuple):
+    """Pairs that are to be looked at: `row` after `other`, and products of letters' sketches, float32 [n, sides]."""
+
+    row: Ints
+    other: Ints
+    letters: Floats
 
 
 class Side(NamedTuple):
@@ -70,14 +78,20 @@ class Side(NamedTuple):
     plain: pl.Series
     place: Ints
 
-    def likeness(self, row: Ints, other: Ints, settings: NearDuplicates, words: Vocabulary) -> Floats:
-        """How alike the message is in pairs of rows, 0 where not enough; see `message_likeness`."""
-        cosine = np.zeros(len(row), dtype=np.float32)
-        for begin in range(0, len(row), BLOCK):
-            part = slice(begin, begin + BLOCK)
+    def cosine(self, row: Ints, other: Ints) -> Floats:
+        """Of the message's embeddings in pairs of rows."""
+        found = np.zeros(len(row), dtype=np.float32)
+        for begin in range(0, len(row), PAIRS):
+            part = slice(begin, begin + PAIRS)
             one, two = (self.vectors[self.place[which[part]]] for which in (row, other))
-            cosine[part] = np.einsum("ij,ij->i", one, two)
-        return message_likeness(self.plain.gather(row), self.plain.gather(other), cosine, settings, words)
+            np.einsum("ij,ij->i", one, two, out=found[part])
+            if begin // PAIRS % 16 == 15:  # a page read brings those around it along
+                clusters.let_go(self.vectors)
+        return found
+
+    def messages(self, row: Ints, other: Ints, cosine: Floats) -> Messages:
+        """The message in pairs of rows."""
+        return messages(self.plain.gather(row), self.plain.gather(other), cosine)
 
 
 def first_alike(
@@ -105,6 +119,7 @@ def first_alike(
 
     count = len(long)
     after = np.full(count, -1, dtype=np.int64)  # rows up to this one have been listed
+    more = np.zeros(count, dtype=bool)  # rows that are like others after that one
     asked = np.flatnonzero(~long)
     with tempfile.TemporaryFile() as file, threadpool_limits(1, "blas"):
         vectors = _vectors(file, sides)
@@ -115,8 +130,11 @@ def first_alike(
             last = np.full(count, -1, dtype=np.int64)
             np.maximum.at(last, found.row, found.other)
             after[full] = last[full]
-            # Kept, though it is like more rows than were listed: those listed were all dropped.
-            asked = full[_resolve(edges, count)[0][full] < 0]
+            more[asked] = False
+            more[full] = True
+            # Kept, though it is like more rows than were listed: those listed were all dropped. That may come about
+            # rounds later, when a row that is listed turns out to go itself.
+            asked = np.flatnonzero(more & (_resolve(edges, count)[0] < 0))
     return _resolve(edges, count)
 
 
@@ -144,19 +162,21 @@ def _resolve(edges: Edges, count: int) -> tuple[Ints, Floats, Ints]:
 
 
 def _vectors(file: Any, sides: Sequence[Side]) -> np.memmap[Any, Any]:
-    """Meaning and letters side by side, ranked, float16 [n, d + SKETCH], on disk."""
-    count, wide = len(sides[0].place), sides[0].vectors.shape[1] + wording.SKETCH
-    file.truncate(max(1, count * wide * 2))
-    vectors: np.memmap[Any, Any] = np.memmap(file, dtype=np.float16, mode="r+", shape=(count, wide))
+    """Meaning and each message's letters side by side, ranked, float32 [n, d + SKETCH * sides], on disk."""
+    count, meant = len(sides[0].place), sides[0].vectors.shape[1]
+    wide = meant + wording.SKETCH * len(sides)
+    file.truncate(max(1, count * wide * 4))
+    vectors: np.memmap[Any, Any] = np.memmap(file, dtype=np.float32, mode="r+", shape=(count, wide))
     for begin in range(0, count, BLOCK):
         part = slice(begin, min(begin + BLOCK, count))
-        texts = pl.DataFrame([side.plain[part].alias(str(n)) for n, side in enumerate(sides)])
-        joined = texts.select(pl.concat_str(pl.all(), separator=" "))[:, 0]
         meaning = np.asarray(sides[0].vectors[sides[0].place[part]])
         for side in sides[1:]:
             meaning = turn_vectors(meaning, side.vectors[side.place[part]])
-        vectors[part, : -wording.SKETCH] = meaning * np.float32((1 - BY_LETTERS) ** 0.5)
-        vectors[part, -wording.SKETCH :] = wording.sketches(joined) * np.float32(BY_LETTERS**0.5)
+        vectors[part, :meant] = meaning * np.float32((1 - BY_LETTERS) ** 0.5)
+        for number, side in enumerate(sides):
+            place = meant + number * wording.SKETCH
+            letters = wording.sketches(side.plain[part]) * np.float32((BY_LETTERS / len(sides)) ** 0.5)
+            vectors[part, place : place + wording.SKETCH] = letters
         _let_go(vectors, sides)
     return vectors
 
@@ -186,6 +206,26 @@ def _cells(vectors: np.memmap[Any, Any], seed: int) -> _Cells:
     return _Cells(members, starts, order // probes, np.searchsorted(flat[order], np.arange(len(centroids) + 1)))
 
 
+class _Waiting:
+    """Pairs that are near enough to be looked at, kept until there are enough of them to be settled together."""
+
+    def __init__(self, sides: Sequence[Side], settings: NearDuplicates, words: Vocabulary) -> None:
+        self._sides, self._settings, self._words = sides, settings, words
+        self._near: list[Near] = []
+        self.count = 0
+
+    def add(self, near: Near) -> None:
+        self._near.append(near)
+        self.count += len(near.row)
+
+    def settle(self) -> Edges:
+        near, self._near, self.count = self._near, [], 0
+        if not near:
+            return _none()
+        row, other, letters = (np.concatenate(parts) for parts in zip(*near, strict=True))
+        return settle(self._sides, row, other, letters, self._settings, self._words)
+
+
 def _search(
     sides: Sequence[Side],
     vectors: np.memmap[Any, Any],
@@ -199,8 +239,9 @@ def _search(
     """The first rows that each asked row is like, past those listed already; and which have more of them."""
     wanted = np.zeros(len(vectors), dtype=bool)
     wanted[asked] = True
-    found: list[Edges] = []
     full = np.zeros(len(vectors), dtype=bool)
+    found: list[Edges] = []
+    waiting = _Waiting(sides, settings, words)
     read = 0
     for cell in range(len(cells.starts) - 1):
         others = cells.members[cells.starts[cell] : cells.starts[cell + 1]]
@@ -209,43 +250,69 @@ def _search(
         lookers = lookers[wanted[lookers]]
         for begin in range(0, len(lookers), QUERIES):
             block = lookers[begin : begin + QUERIES]
-            found.extend(_in_cell(sides, vectors, settings, words, block, others, after, full))
+            found.extend(_in_cell(len(sides), vectors, waiting, block, others, after, full))
             read += len(block) + len(others)
-            if read > 20 * BLOCK:
+            if waiting.count > MANY:
+                found.append(waiting.settle())
+            if read > 2 * BLOCK:
                 _let_go(vectors, sides)
-                found, read = [_first(found, full)], 0
+                read = 0
+            if len(found) > 100:
+                found = [_first(found, full)]
+    found.append(waiting.settle())
     return _first(found, full), np.flatnonzero(full)
 
 
 def _in_cell(
-    sides: Sequence[Side],
+    sides: int,
     vectors: np.memmap[Any, Any],
-    settings: NearDuplicates,
-    words: Vocabulary,
+    waiting: _Waiting,
     block: Ints,
     others: Ints,
     after: Ints,
     full: npt.NDArray[np.bool_],
 ) -> Iterator[Edges]:
-    """Rows of one cell that those of the block are like, a growing piece of the ranking at a time.
+    """Look for rows of the block in one cell, a growing piece of the ranking at a time.
 
-    A row that has enough of them is left out of the next piece: of many copies of one text, each is compared with few.
+    A row that is like enough of them is left out of the next piece: of many copies of one text, each is compared with
+    few. Only then are pairs settled here; else they wait.
     """
-    asking = np.asarray(vectors[block], dtype=np.float32)
+    asking = vectors[block]
     counts = np.zeros(len(block), dtype=np.int64)
     others = others[: np.searchsorted(others, block[-1])]
     for begin, end in pairwise(_pieces(len(others))):
         piece = others[begin:end]
+        members = vectors[piece]
+        full[block[counts >= LISTED]] = True
         still = np.flatnonzero((counts < LISTED) & (block > piece[0]))
-        if not len(still):
-            break
-        near = asking[still] @ np.asarray(vectors[piece], dtype=np.float32).T >= CANDIDATE
-        row, other = np.nonzero(near & (piece > after[block[still]][:, None]) & (piece < block[still][:, None]))
-        edges = settle(sides, block[still[row]], piece[other], settings, words)
-        counts += np.bincount(np.searchsorted(block, edges.row), minlength=len(block))
-        if end < len(others):
-            full[block[counts >= LISTED]] = True
-        yield edges
+        for start in range(0, len(still), TILE):
+            some = still[start : start + TILE]
+            before = int(np.searchsorted(piece, block[some[-1]]))
+            waiting.add(_near(sides, asking[some], members[:before], block[some], piece[:before], after))
+        if end < len(others) and waiting.count > FEW:
+            edges = waiting.settle()
+            mine = edges.row[np.isin(edges.other, others) & np.isin(edges.row, block)]
+            counts += np.bincount(np.searchsorted(block, mine), minlength=len(block))
+            yield edges
+
+
+def _near(sides: int, asking: Floats, members: Floats, rows: Ints, others: Ints, after: Ints) -> Near:
+    """Pairs near enough to be looked at, the later row first."""
+    place = np.flatnonzero((asking @ members.T).ravel() >= CANDIDATE)
+    one, two = place // max(1, len(others)), place % max(1, len(others))
+    row, other = rows[one], others[two]
+    some = np.flatnonzero((other < row) & (other > after[row]))
+    letters = np.empty((len(some), sides), dtype=np.float32)
+    for begin in range(0, len(some), PAIRS):
+        part = some[begin : begin + PAIRS]
+        for side in range(sides):
+            width = slice(-wording.SKETCH * (sides - side), -wording.SKETCH * (sides - side - 1) or None)
+            np.einsum(
+                "ij,ij->i", asking[one[part], width], members[two[part], width], out=letters[begin:, side][: len(part)]
+            )
+    letters *= np.float32(sides / BY_LETTERS)
+    keep = letters.min(axis=1, initial=1) >= LETTERS_NEAR
+    return Near(row[some[keep]], other[some[keep]], letters[keep])
 
 
 def _pieces(count: int) -> list[int]:
@@ -256,70 +323,39 @@ def _pieces(count: int) -> list[int]:
     return ends
 
 
-def settle(sides: Sequence[Side], row: Ints, other: Ints, settings: NearDuplicates, words: Vocabulary) -> Edges:
-    """Which pairs are alike in every message."""
-    likeness = np.ones(len(row), dtype=np.float32)
-    for side in reversed(sides):
-        if len(row):
-            alike = side.likeness(row, other, settings, words)
-            keep = alike > 0
-            row, other, likeness = row[keep], other[keep], np.minimum(likeness[keep], alike[keep])
-    return Edges(row, other, likeness, np.ones(len(row), dtype=np.int64))
-
-
-def message_likeness(
-    one: pl.Series, two: pl.Series, cosine: Floats, settings: NearDuplicates, words: Vocabulary
-) -> Floats:
-    """How alike two messages are, and 0 where they are not the same said again.
-
-    They are the same if they differ in nothing but slips and a little more or less (a filler, an end cut off); if one
-    is the beginning of the other; or if other words stand for some, and the embeddings find that nothing changed by it.
-    The more words changed, the surer embeddings have to be.
+def settle(
+    sides: Sequence[Side], row: Ints, other: Ints, letters: Floats, settings: NearDuplicates, words: Vocabulary
+) -> Edges:
+    """Which pairs are alike in every message: what is cheap is asked of all messages before what is dear of any.
 
     Args:
-        one: Texts as `wording.plain` gives them.
-        two: As many.
-        cosine: Of their embeddings.
+        sides: The messages.
+        row: Ranked rows.
+        other: As many.
+        letters: float32 [n, sides], products of letters' sketches.
         settings: Bounds.
         words: Of all texts.
-
-    Returns:
-        float32 [n]: similarity of letters or cosine, whichever is higher.
     """
-    from rapidfuzz import fuzz, process
-
-    def compared(a: pl.Series, b: pl.Series) -> Floats:
-        found = process.cpdist(a.to_list(), b.to_list(), scorer=fuzz.ratio, dtype=np.float32)
-        return np.asarray(found, np.float32) / np.float32(100)
-
-    def inside(a: str, b: str) -> bool:
-        return fuzz.partial_ratio(a, b) >= 100 * BEGINNING
-
-    letters = compared(one, two)
-    lengths = pl.DataFrame({"one": one.str.len_chars(), "two": two.str.len_chars()})
-    short, long = lengths.min_horizontal().to_numpy(), lengths.max_horizontal().to_numpy()
-    begins = np.zeros(len(one), dtype=bool)
-    cut = np.flatnonzero((letters < 1) & (short >= CUT * long))
-    if len(cut):
-        few = pl.Series(short[cut])
-        begins[cut] = compared(_head(one.gather(cut), few), _head(two.gather(cut), few)) >= BEGINNING
-    likely = (letters >= LIKELY) | begins | (cosine >= settings.similarity - MARGIN)
-    same = letters == 1
-    for pair in np.flatnonzero(likely & ~same):
-        changed, added = words.news(one[int(pair)], two[int(pair)])
-        differs = changed + added / 2
-        surely = cosine[pair] >= settings.similarity + CAUTION * differs
-        if changed <= SLIPS or (letters[pair] >= LETTERS and changed <= 4 * SLIPS):
-            said_more = added <= settings.added and cosine[pair] >= settings.similarity - MARGIN
-            surely |= (
-                begins[pair] or added <= settings.added / 4 or (said_more and inside(one[int(pair)], two[int(pair)]))
-            )
-        same[pair] = surely
-    return np.where(same, np.maximum(letters, cosine), 0).astype(np.float32)
-
-
-def _head(texts: pl.Series, lengths: pl.Series) -> pl.Series:
-    return pl.DataFrame({"text": texts, "length": lengths}).select(pl.col("text").str.head("length"))["text"]
+    pairs = np.arange(len(row))
+    cosines: list[Floats] = []
+    for number, side in enumerate(sides):
+        cosine = np.zeros(len(row), dtype=np.float32)
+        cosine[pairs] = side.cosine(row[pairs], other[pairs])
+        pairs = pairs[np.maximum(cosine[pairs], letters[pairs, number]) >= NEAR]
+        cosines.append(cosine)
+    compared: list[Messages] = []
+    for side, cosine in reversed(list(zip(sides, cosines, strict=True))):
+        both = side.messages(row[pairs], other[pairs], cosine[pairs])
+        keep = both.likely(settings)
+        compared = [some.filter(keep) for some in (*compared, both)]
+        pairs = pairs[keep]
+    likeness = np.ones(len(pairs), dtype=np.float32)
+    while compared:
+        alike = compared.pop().likeness(settings, words)
+        keep = alike > 0
+        compared = [some.filter(keep) for some in compared]
+        pairs, likeness = pairs[keep], np.minimum(likeness[keep], alike[keep])
+    return Edges(row[pairs], other[pairs], likeness, np.ones(len(pairs), dtype=np.int64))
 
 
 def _first(found: list[Edges], full: npt.NDArray[np.bool_]) -> Edges:
