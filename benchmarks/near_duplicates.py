@@ -26,7 +26,7 @@ Measured on 2026-11-26 (2 cores Xeon with AMX, 24 GiB, others at work; OMP_NUM_T
 | persona-chat | 20 | 15,702 | 2.7 | 4.8, 6.0, 5.4 | 0.954 | 0.397, 0.610, 0.770 |
 
 Bounds were set on persona-chat, two of them with the others in view: topical-chat (seed 77) has a recall of 0.952, the
-example's turns of 0.950 (seed 77) and 0.954 (seed 5). Of 150 turns of persona-chat that went though nothing was planted,
+example's turns of 0.950 (seed 77) and 0.954 (seed 5). Of 150 turns of persona-chat that went unplanted,
 drawn by hash and read, two said something else than the turn that stayed and two named one thing more or less.
 """
 
