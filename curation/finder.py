@@ -20,6 +20,7 @@ from schemas.problems import Problem
 
 BLOCK = 4096  # texts at once: what they hold in memory does not grow with the input
 UNREADABLE = "UNREADABLE"
+FEW = 8  # texts on all of which an engine may fail without being at fault
 
 
 class Finder:
@@ -54,6 +55,9 @@ class Finder:
         Returns:
             Findings by text, in order, not overlapping. A text on which something fails is one finding of type
             `UNREADABLE` as a whole: what was not looked through must not go out.
+
+        Raises:
+            Exception: What the engine raised, where it fails on everything.
         """
         english = english or (list(tag) if self.language == "en" else [False] * len(texts))
         asked = dict.fromkeys(zip(texts, tag, english, strict=True))
@@ -68,6 +72,9 @@ class Finder:
         readings = [read(text, english) for text, _, english in asked]
         wanted = list(dict.fromkeys(r.recased for r, (_, tag, _) in zip(readings, asked, strict=True) if r and tag))
         entities = dict(zip(wanted, self._entities(wanted), strict=True))
+        failed = [answer for answer in entities.values() if isinstance(answer, Exception)]
+        if len(failed) == len(entities) > FEW:
+            raise failed[0]  # the engine is at fault, and masking every text would hide it
         found = []
         for (text, tag, _), reading in zip(asked, readings, strict=True):
             try:
@@ -84,6 +91,8 @@ class Finder:
                 if self._analyzer is not None:
                     hits += self._presidio(text)
                 found.append(merged([hit for hit in hits if hit.score >= self._min_score]))
+            except (Problem, MemoryError, OSError):
+                raise  # of the machine or the recipe, not of a text
             except Exception:
                 found.append([Found(0, len(text), UNREADABLE, 1.0, "finder")])
         return found
@@ -92,6 +101,8 @@ class Finder:
         """Entities by text, or what went wrong: one bad text costs itself only."""
         try:
             return list(self.engine.entities(texts))
+        except (Problem, MemoryError, OSError):
+            raise
         except Exception as error:
             if len(texts) == 1:
                 return [error]

@@ -96,7 +96,7 @@ def judge(work: Path, read: Intake, surplus: pl.DataFrame, plan: Plan, store: St
         rows = _let_go(rows, "window", pl.col("_why"), counts["window"], failed=0).drop("_why")
         for step in STEPS:
             live = rows.filter(pl.col("stage").is_null())
-            results = store.read(plan.names[step], [bucket], live["row_key"])
+            results = store.read(plan.names[step], [bucket], live["row_key"], COLUMNS[step])
             found = (nothing if results is None else results).select("row_key", *COLUMNS[step])
             lacking = live.join(found, on="row_key", how="anti")
             expected = quarantined.filter(pl.col("step") == step)["row_key"].implode()
@@ -137,7 +137,7 @@ def _let_go(rows: pl.DataFrame, stage: str, why: pl.Expr, counts: Counter[str], 
 
 
 def _with_texts(rows: pl.DataFrame, bucket: int, plan: Plan, store: Store) -> pl.DataFrame:
-    found = store.read(plan.names["scrub"], [bucket], rows["row_key"])
+    found = store.read(plan.names["scrub"], [bucket], rows["row_key"], ("messages", "response", "tool_calls"))
     joined = rows.join(found, on="row_key", how="left", maintain_order="left")  # type: ignore[arg-type]
     user, reply = embed.said(joined)
     return rows.with_columns(

@@ -75,18 +75,22 @@ class Store:
             return pl.Series("row_key", [], dtype=pl.String)
         return self._collected(paths, pl.scan_parquet(paths).select(pl.col("row_key").unique()))["row_key"]
 
-    def read(self, step: str, buckets: Iterable[int], keys: pl.Series) -> pl.DataFrame | None:
+    def read(
+        self, step: str, buckets: Iterable[int], keys: pl.Series, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame | None:
         """Results of these rows that are there, one each, in no order; None where there is none.
 
         Args:
             step: Directory name of the step, see `step_name`.
             buckets: Where the rows are.
             keys: Their `row_key`.
+            columns: What to read beside `row_key`; None reads all.
         """
         paths = [path for bucket in buckets for path in self._parts(step, bucket)]
         if not paths:
             return None
-        found = self._collected(paths, pl.scan_parquet(paths).filter(pl.col("row_key").is_in(keys.implode())))
+        rows = pl.scan_parquet(paths).filter(pl.col("row_key").is_in(keys.implode()))
+        found = self._collected(paths, rows if columns is None else rows.select("row_key", *columns))
         return found.unique("row_key", keep="any") if found.height else None
 
     def write(self, step: str, results: pl.DataFrame, buckets: pl.Series) -> None:

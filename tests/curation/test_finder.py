@@ -204,3 +204,30 @@ def test_an_engine_that_is_not_there_is_told(tmp_path: Path) -> None:
         Finder(Scrub(engine="gliner", model="nobody/nothing"))
     with pytest.raises(ValidationError, match="needs a model of its own"):
         Scrub(engine="gliner")
+
+
+def test_an_engine_that_fails_on_everything_masks_nothing_quietly(find: Finder) -> None:
+    class Broken:
+        languages = find.languages
+
+        def entities(self, texts: Sequence[str]) -> list[list[Entity]]:
+            raise RuntimeError("out of memory")
+
+    broken = Finder.__new__(Finder)
+    broken.__dict__.update(find.__dict__, engine=Broken())
+    texts = [f"My neighbour Kevin Miller lives at number {number}." for number in range(12)]
+    with pytest.raises(RuntimeError):
+        broken(texts, [True] * len(texts))
+
+
+def test_a_machine_without_memory_is_no_fault_of_a_text(find: Finder) -> None:
+    class Full:
+        languages = find.languages
+
+        def entities(self, texts: Sequence[str]) -> list[list[Entity]]:
+            raise MemoryError
+
+    full = Finder.__new__(Finder)
+    full.__dict__.update(find.__dict__, engine=Full())
+    with pytest.raises(MemoryError):
+        full(["My neighbour Kevin Miller is here."], [True])
