@@ -254,6 +254,18 @@ def test_a_curators_whole_visit(url: str, run: Path, visit: Callable[..., Page],
     assert read_recipe(tmp_path / "downloaded.yaml").curation.quotas == quotas
 
 
+def settle(page: Page) -> None:
+    """Wait until nothing has been computed for half a second: while it draws, Streamlit may drop the focus."""
+    page.evaluate("window.busy = performance.now()")
+    page.wait_for_function(
+        """() => {
+            if (!document.querySelector('[data-test-script-state=notRunning]')) window.busy = performance.now();
+            return performance.now() - window.busy > 500;
+        }""",
+        polling=50,
+    )
+
+
 FOCUSED = "() => [document.activeElement].map(e => (e.getAttribute('aria-label') || e.innerText || '').trim())[0]"
 
 
@@ -268,18 +280,19 @@ def reach(page: Page, what: str, key: str = "Tab") -> None:
 
 def walk(page: Page, name: str) -> None:
     """From a focused tab to the tab of that name, as a person does it: looking after each key."""
-    for _ in range(10):
-        if page.evaluate(FOCUSED) == name:
-            break
+    while (at := page.evaluate(FOCUSED)) != name:
         page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(300)
+        page.wait_for_function(f"at => ({FOCUSED})() != at", arg=at)
+        assert page.evaluate("document.activeElement.role") == "tab", "the focus is lost"
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=name, level=2).wait_for()
+    settle(page)
 
 
 def test_by_keyboard_alone(url: str, run: Path, visit: Callable[..., Page]) -> None:
     page = visit(url)
     page.get_by_test_id("stVegaLiteChart").get_by_text("came in").first.wait_for()
+    settle(page)
     reach(page, "Where turns went")
     walk(page, "Quotas")
     before = kept(page)
@@ -287,6 +300,7 @@ def test_by_keyboard_alone(url: str, run: Path, visit: Callable[..., Page]) -> N
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     assert moved(page, before) < before
+    settle(page)
     reach(page, "Quotas", "Shift+Tab")
     walk(page, "Save as recipe")
     reach(page, "File name")
@@ -324,8 +338,7 @@ def test_a_million_turns_answer(tmp_path: Path, visit: Callable[..., Page], caps
         floor = page.get_by_role("slider", name=re.compile("pt-BR, floor and ceiling.*start"))
         seconds = []
         for _ in range(4):
-            page.locator("[data-test-script-state=notRunning]").wait_for()
-            page.wait_for_timeout(500)
+            settle(page)
             before, begin = kept(page), time.perf_counter()
             floor.press("ArrowRight")
             assert moved(page, before) < before
