@@ -35,13 +35,14 @@ def held_against(votes: pl.DataFrame) -> pl.DataFrame:
         votes: `annotation.answers.Votes.votes`.
 
     Returns:
-        The votes of key questions with `others` (what most others said, null where they are split or there are none)
+        The votes of key questions, each annotator's in time, with `others` (what most others said, null where they are split or there are none)
         and `right` (whether it is the gold value, or else what others said; null where neither is known).
     """
     key = votes.filter(key_question())
     parts = [_others(group) for _, group in key.group_by("project", maintain_order=True)]
     reference = pl.coalesce("gold", "others")
-    return pl.concat([*parts, _others(key.clear())]).with_columns(right=pl.col("value") == reference)
+    held = pl.concat([*parts, _others(key.clear())]).with_columns(right=pl.col("value") == reference)
+    return held.sort("project", "annotator", "timestamp", "record_id")
 
 
 def _others(votes: pl.DataFrame) -> pl.DataFrame:
@@ -88,11 +89,11 @@ def annotators(held: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataFrame:
     like_first = decided & (pl.col("others") == pl.col("first_shown"))
     like_second = decided & (pl.col("others") != "tie") & (pl.col("others") != pl.col("first_shown"))
     gold, other = pl.col("gold").is_not_null(), pl.col("gold").is_null() & pl.col("others").is_not_null()
-    timed = held.join(lengths, on=["project", "record_id"], how="left").with_columns(
+    timed = held.join(lengths, on=["project", "record_id"], how="left", maintain_order="left").with_columns(
         least=pl.max_horizontal(pl.lit(QUICKEST), pl.col("characters").fill_null(0) / READING)
     )
     told = pl.col("right").is_not_null()
-    ordered = timed.sort("project", "annotator", "timestamp", "record_id").with_columns(
+    ordered = timed.with_columns(
         later=(told.cum_sum().over("project", "annotator") - 1) >= (told.sum().over("project", "annotator") // 2)
     )
     counts = (
@@ -179,7 +180,7 @@ def drift(held: pl.DataFrame) -> pl.DataFrame:
         `project`, `annotator`, `point` (0 to at most `POINTS` - 1), `n`, `share`, `low`, `high`: equal parts of what
         they answered and what can be told right from wrong, in time, none with fewer than ten answers.
     """
-    told = held.filter(pl.col("right").is_not_null()).sort("project", "annotator", "timestamp", "record_id")
+    told = held.filter(pl.col("right").is_not_null())
     size = pl.len().over("project", "annotator")
     points = (size // 10).clip(1, POINTS)
     counts = (

@@ -8,6 +8,7 @@ give one number that does not. Free text is not measured.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -128,13 +129,20 @@ def as_votes(answers: pl.DataFrame) -> Votes:
         )
     texts = answers.filter(kind="text").height
     answers = answers.filter(pl.col("kind") != "text", pl.col("value").is_not_null())
-    one = ["project", "record_id", "question", "annotator"]
-    answers = answers.sort(*one, "timestamp", "value")
-    last = answers.unique(one, keep="last", maintain_order=True)
-    repeated = answers.height - last.height
-    _check_order(last)
-    votes = pl.concat([last.filter(pl.col("kind") != "labels"), _by_label(last.filter(kind="labels"))])
-    return Votes(votes.drop("kind").sort(one), repeated, texts)
+    one = ["project", "question", "record_id", "annotator"]
+    given = answers.height
+    if answers.select(one).is_duplicated().any():
+        answers = answers.sort("timestamp", "value").unique(one, keep="last", maintain_order=True)
+    _check_order(answers)
+    votes = pl.concat([answers.filter(pl.col("kind") != "labels"), _by_label(answers.filter(kind="labels"))])
+    return Votes(votes.drop("kind").sort("record_id", "annotator", "project", "question"), given - answers.height, texts)
+
+
+def by_question(votes: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    """Project, question and its votes, sorted by both names."""
+    parts = votes.partition_by("project", "question", maintain_order=True, as_dict=True)
+    for (project, question), part in sorted(parts.items()):
+        yield project, question, part
 
 
 def _check_order(answers: pl.DataFrame) -> None:

@@ -57,7 +57,6 @@ def dawid_skene(votes: pl.DataFrame, *, right: float = PRIOR_RIGHT, wrong: float
     """
     from scipy.sparse import csr_array
 
-    votes = votes.sort("record_id", "annotator")
     every = pl.concat([votes["value"], votes["gold"].drop_nulls()])
     records, annotators, values = (series.unique().sort() for series in (votes["record_id"], votes["annotator"], every))
     record, annotator, value = (
@@ -67,7 +66,7 @@ def dawid_skene(votes: pl.DataFrame, *, right: float = PRIOR_RIGHT, wrong: float
     r, a, v = len(records), len(annotators), len(values)
     given = csr_array((np.ones(len(votes)), (record, annotator * v + value)), shape=(r, a * v))
     turned = given.T.tocsr()
-    known = votes.select("record_id", "gold").drop_nulls().unique("record_id", maintain_order=True)
+    known = votes.select("record_id", "gold").drop_nulls().unique()
     at, truth = _codes(known["record_id"], records), _codes(known["gold"], values)
 
     before = np.full((v, v), wrong / max(1, v - 1))
