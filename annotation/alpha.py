@@ -1,9 +1,9 @@
 """Krippendorff's alpha: how far annotators agree beyond chance, with bootstrap intervals over records.
 
-After Krippendorff, "Computing Krippendorff's alpha-reliability" (2011). What was said of a record is a row of counts, one
-a value. Rows that are equal are kept once, with how often they occur: with three votes on three values there are ten
-different ones, however many records there are. Drawing records with replacement is then one multinomial draw over those
-rows, exactly, and two thousand resamples of a million records take milliseconds.
+After Krippendorff, "Computing Krippendorff's alpha-reliability" (2011). What was said of a record is a row of counts,
+one a value. Equal rows are kept once, with how often they occur: three votes on three values make ten different ones,
+however many records there are. Drawing records with replacement is then one multinomial draw over those rows, exactly,
+and two thousand resamples of a million records take milliseconds.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def alpha(counts: ArrayLike, level: Level, *, numbers: ArrayLike | None = None, 
         numbers: The values as numbers, shape [values], for `interval`.
         seed: Of the resampling.
     """
-    counts = np.asarray(counts)
-    counts = counts[counts.sum(axis=1) >= 2].astype(np.int64)
-    rows, times = _distinct(counts)
-    records, answers = len(counts), int(counts.sum())
+    given = np.asarray(counts, dtype=np.int64)
+    given = given[given.sum(axis=1) >= 2]
+    rows, times = _distinct(given)
+    records, answers = len(given), int(given.sum())
     if level == "interval":
         if numbers is None:
             raise ValueError("interval needs the values as numbers")
@@ -121,9 +121,7 @@ def _alphas(
         return 1 - (given.sum(axis=1) - 1) * seen / chance
 
 
-def _distances(
-    given: NDArray[np.float64], level: Level, numbers: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
+def _distances(given: NDArray[np.float64], level: Level, numbers: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Squared distances between values, shape [resamples, values, values], 0 on the diagonal."""
     values = given.shape[1]
     if level == "nominal":

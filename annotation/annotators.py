@@ -4,8 +4,8 @@ Every figure has its n and a 95 % interval, since most annotators have answered 
 anything. They are for finding who needs a word or a clearer guideline, not for ranking people: rows stand in the order
 of names, and a sentence is said of someone only where the whole interval lies beyond a bound.
 
-An answer is held against *gold* where the right answer is known, else against *what most others said* of the same record,
-the annotator left out; where the others are split evenly, it is not counted.
+An answer is held against *gold* where the right answer is known, else against *what most others said* of the same
+record, the annotator left out; where the others are split evenly, it is not counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from annotation.answers import key_question
+from annotation.answers import codes, key_question
 from annotation.intervals import Shares, difference, mean_of_two, wilson
 
 GOLD_BOUND = 0.8  # right on gold less often
@@ -35,8 +35,9 @@ def held_against(votes: pl.DataFrame) -> pl.DataFrame:
         votes: `annotation.answers.Votes.votes`.
 
     Returns:
-        The votes of key questions, each annotator's in time, with `others` (what most others said, null where they are split or there are none)
-        and `right` (whether it is the gold value, or else what others said; null where neither is known).
+        The votes of key questions, each annotator's in time, with `others` (what most others said, null where they are
+        split or there are none) and `right` (whether it is the gold value, or else what others said; null where neither
+        is known).
     """
     key = votes.filter(key_question())
     parts = [_others(group) for _, group in key.group_by("project", maintain_order=True)]
@@ -51,7 +52,7 @@ def _others(votes: pl.DataFrame) -> pl.DataFrame:
         return votes.with_columns(others=pl.lit(None, dtype=pl.String))
     record = votes["record_id"].rank("dense").to_numpy().astype(np.int64) - 1
     values = votes["value"].unique().sort()
-    value = votes["value"].cast(pl.Enum(values)).to_physical().to_numpy().astype(np.int64)
+    value = codes(votes["value"], values)
     counts = np.zeros((record.max() + 1, len(values)), dtype=np.int32)
     np.add.at(counts, (record, value), 1)
     without = counts[record]
@@ -76,10 +77,10 @@ def annotators(held: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataFrame:
         - `others`: share in line with what most others said, gold left out;
         - `first`: share of decided comparisons in which the reply shown first was preferred, with `first_p`, the
           two-sided exact binomial probability of a share so far from one half;
-        - `balanced`: the same as the mean of two shares, where others prefer the first and where they prefer the second,
-          so that it is one half for who has no side, even if the better reply happened to come first more often;
-        - `haste`: share of records answered within `QUICKEST` seconds or faster than `READING` characters a second, with
-          `seconds`, the median;
+        - `balanced`: the mean of two such shares, where others prefer the first and where they prefer the second, so
+          that it is one half for who has no side, even if the better reply happened to come first more often;
+        - `haste`: share of records answered within `QUICKEST` seconds or faster than `READING` characters a second,
+          with `seconds`, the median;
         - `drift`: share right in the later half of the work less that in the earlier;
 
         and `notes`, a list of what the intervals say beyond doubt.
@@ -143,9 +144,9 @@ def annotators(held: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataFrame:
         pl.col(pl.Float64).fill_nan(None),
         first_p=pl.Series(_both_sides(counts["first_k"].to_numpy(), counts["first_n"].to_numpy())).fill_nan(None),
     )
-    return pl.concat([counts.select("project", "annotator", "records", "seconds"), table], how="horizontal").with_columns(
-        notes=_notes()
-    )
+    return pl.concat(
+        [counts.select("project", "annotator", "records", "seconds"), table], how="horizontal"
+    ).with_columns(notes=_notes())
 
 
 def _both_sides(hits: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from schemas.problems import Problem
 
@@ -122,7 +124,9 @@ def as_votes(answers: pl.DataFrame) -> Votes:
         orient="row",
     )
     answers = answers.join(kinds, on=["project", "question"], how="left")
-    for project, name in answers.filter(pl.col("kind").is_null()).select("project", "question").unique().sort("*").rows():
+    for project, name in (
+        answers.filter(pl.col("kind").is_null()).select("project", "question").unique().sort("*").rows()
+    ):
         raise Problem(
             f"answers: no question {name} is known in project {project}; "
             f"known are {', '.join(QUESTIONS.get(project, QUESTIONS))}."
@@ -135,7 +139,9 @@ def as_votes(answers: pl.DataFrame) -> Votes:
         answers = answers.sort("timestamp", "value").unique(one, keep="last", maintain_order=True)
     _check_order(answers)
     votes = pl.concat([answers.filter(pl.col("kind") != "labels"), _by_label(answers.filter(kind="labels"))])
-    return Votes(votes.drop("kind").sort("record_id", "annotator", "project", "question"), given - answers.height, texts)
+    return Votes(
+        votes.drop("kind").sort("record_id", "annotator", "project", "question"), given - answers.height, texts
+    )
 
 
 def by_question(votes: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
@@ -143,6 +149,11 @@ def by_question(votes: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
     parts = votes.partition_by("project", "question", maintain_order=True, as_dict=True)
     for (project, question), part in sorted(parts.items()):
         yield project, question, part
+
+
+def codes(column: pl.Series, known: pl.Series) -> NDArray[np.int64]:
+    """Place of each entry of a text column among distinct values that hold it."""
+    return column.cast(pl.Enum(known)).to_physical().to_numpy().astype(np.int64)
 
 
 def _check_order(answers: pl.DataFrame) -> None:
@@ -162,7 +173,9 @@ def _by_label(answers: pl.DataFrame) -> pl.DataFrame:
     try:
         lists = answers.with_columns(pl.col("value", "gold").str.json_decode(pl.List(pl.String)))
     except pl.exceptions.ComputeError:
-        raise Problem("answers: a question that takes labels has a value that is no JSON list; pull once more.") from None
+        raise Problem(
+            "answers: a question that takes labels has a value that is no JSON list; pull once more."
+        ) from None
     each = pl.concat([lists.select("project", "question", label=side) for side in ("value", "gold")])
     labels = each.explode("label").drop_nulls().unique().sort("*")
     ticked = pl.when(pl.col("value").list.contains(pl.col("label"))).then(pl.lit(YES)).otherwise(pl.lit(NO))

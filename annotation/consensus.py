@@ -17,6 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from annotation.answers import codes
+
 PRIOR_RIGHT, PRIOR_WRONG = 4.0, 2.0  # answers of the prior: for each true value, right and wrong ones
 ROUNDS = 200
 STILL = 1e-4  # largest change of any posterior at which estimation ends
@@ -60,14 +62,14 @@ def dawid_skene(votes: pl.DataFrame, *, right: float = PRIOR_RIGHT, wrong: float
     every = pl.concat([votes["value"], votes["gold"].drop_nulls()])
     records, annotators, values = (series.unique().sort() for series in (votes["record_id"], votes["annotator"], every))
     record, annotator, value = (
-        _codes(votes[name], known)
+        codes(votes[name], known)
         for name, known in (("record_id", records), ("annotator", annotators), ("value", values))
     )
     r, a, v = len(records), len(annotators), len(values)
     given = csr_array((np.ones(len(votes)), (record, annotator * v + value)), shape=(r, a * v))
     turned = given.T.tocsr()
     known = votes.select("record_id", "gold").drop_nulls().unique()
-    at, truth = _codes(known["record_id"], records), _codes(known["gold"], values)
+    at, truth = codes(known["record_id"], records), codes(known["gold"], values)
 
     before = np.full((v, v), wrong / max(1, v - 1))
     np.fill_diagonal(before, right)
@@ -92,12 +94,6 @@ def dawid_skene(votes: pl.DataFrame, *, right: float = PRIOR_RIGHT, wrong: float
     return Consensus(records, annotators, values, posterior, errors, prior, np.bincount(record, minlength=r), rounds)
 
 
-def _codes(series: pl.Series, known: pl.Series) -> NDArray[np.int64]:
-    """Place of each entry in a sorted series that holds it."""
-    return series.cast(pl.Enum(known)).to_physical().to_numpy().astype(np.int64)
-
-
 def entropy(posterior: NDArray[np.float64]) -> NDArray[np.float64]:
     """Entropy in bits along the last axis; 0 where one value is certain."""
     return -np.sum(posterior * np.log2(np.maximum(posterior, 1e-300)), axis=-1)
-

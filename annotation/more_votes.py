@@ -38,8 +38,8 @@ def deserving(found: Consensus, gold: pl.Series, budget: int, most_votes: int = 
         most_votes: Records with so many votes or more are left to a person who decides.
 
     Returns:
-        `record_id`, `votes`, `value` (the likeliest), `probability`, `entropy` in bits and `gain` in bits. At equal gain
-        the record with fewer votes comes first, then the smaller id.
+        `record_id`, `votes`, `value` (the likeliest), `probability`, `entropy` in bits and `gain` in bits. At equal
+        gain the record with fewer votes comes first, then the smaller id.
     """
     return (
         told(found)
@@ -51,7 +51,7 @@ def deserving(found: Consensus, gold: pl.Series, budget: int, most_votes: int = 
 
 
 def told(found: Consensus) -> pl.DataFrame:
-    """What is held to be true of each record, and how surely: `record_id`, `votes`, `value`, `probability`, `entropy`."""
+    """What is held true of each record, and how surely: `record_id`, `votes`, `value`, `probability`, `entropy`."""
     best = found.posterior.argmax(axis=1)
     return pl.DataFrame(
         {

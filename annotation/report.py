@@ -28,10 +28,10 @@ class Report(NamedTuple):
     """What was measured.
 
     Attributes:
-        overview: `project`, `records`, `annotators`, `answers`, `gold` (gold records), `simulated` (whether any annotator
-            is one of a rehearsal).
-        agreement: `project`, `question`, `locale` (`all` for all together), `alpha`, `low`, `high`, `records`, `answers`,
-            `reading` (a word on it); gold questions are left out, since they were chosen to be clear.
+        overview: `project`, `records`, `annotators`, `answers`, `gold` (gold records), `simulated` (whether any
+            annotator is one of a rehearsal).
+        agreement: `project`, `question`, `locale` (`all` for all together), `alpha`, `low`, `high`, `records`,
+            `answers`, `reading` (a word on it); gold questions are left out, since they were chosen to be clear.
         annotators: As `annotation.annotators.annotators` has it.
         drift: As `annotation.annotators.drift` has it.
         consensus: `project`, `question`, `record_id`, `votes`, `value` (the likeliest), `probability` (of it),
@@ -146,7 +146,7 @@ def _overview(votes: pl.DataFrame) -> pl.DataFrame:
             gold=pl.col("record_id").filter(pl.col("gold").is_not_null()).n_unique(),
             simulated=pl.col("annotator").str.starts_with("simulated:").any(),
         )
-        .sort("project")
+        .sort(pl.col("project").replace_strict({name: place for place, name in enumerate(KEY)}))
     )
 
 
@@ -159,9 +159,7 @@ def _lengths(pulled: Path) -> pl.DataFrame:
     ):
         if (path := pulled / f"{name}.parquet").is_file():
             characters = pl.sum_horizontal(pl.col(replies).str.len_chars().cast(pl.Int64))
-            lengths = pl.scan_parquet(path).select(
-                project=pl.lit(project), record_id=record, characters=characters
-            )
+            lengths = pl.scan_parquet(path).select(project=pl.lit(project), record_id=record, characters=characters)
             found.append(lengths.unique("record_id").collect())
     return pl.concat(found)
 
@@ -169,9 +167,7 @@ def _lengths(pulled: Path) -> pl.DataFrame:
 def _consensus(found: dict[tuple[str, str], Consensus]) -> pl.DataFrame:
     parts = [
         told(each)
-        .with_columns(
-            values=pl.lit(each.values.implode()).first(), posterior=pl.Series(each.posterior).arr.to_list()
-        )
+        .with_columns(values=pl.lit(each.values.implode()).first(), posterior=pl.Series(each.posterior).arr.to_list())
         .select(pl.lit(project).alias("project"), pl.lit(question).alias("question"), pl.all())
         for (project, question), each in found.items()
     ]
@@ -179,15 +175,12 @@ def _consensus(found: dict[tuple[str, str], Consensus]) -> pl.DataFrame:
 
 
 def _settled(consensus: pl.DataFrame) -> pl.DataFrame:
-    return (
-        consensus.group_by("project", "question", maintain_order=True)
-        .agg(
-            records=pl.len(),
-            votes=pl.col("votes").mean(),
-            sure=(pl.col("probability") >= SURE).sum(),
-            doubtful=(pl.col("probability") < DOUBTFUL).sum(),
-            entropy=pl.col("entropy").mean(),
-        )
+    return consensus.group_by("project", "question", maintain_order=True).agg(
+        records=pl.len(),
+        votes=pl.col("votes").mean(),
+        sure=(pl.col("probability") >= SURE).sum(),
+        doubtful=(pl.col("probability") < DOUBTFUL).sum(),
+        entropy=pl.col("entropy").mean(),
     )
 
 

@@ -3,7 +3,8 @@
 Davidson (1970) allows ties, Davidson and Beaver (1977) a bonus for the reply that is shown first. With utilities `s_i`
 for each policy, `t` for ties and `f` for the first place, one comparison is a multinomial logit: first wins, second
 wins and tie have log-odds `s_i + f`, `s_j` and `t + (s_i + s_j) / 2`. Votes on one turn hang together, so intervals are
-bootstraps over turns. Turns with equal counts are kept once, with how often they occur; all resamples are fitted at once.
+bootstraps over turns. Turns with equal counts are kept once, with how often they occur, and all resamples are fitted
+together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from annotation.answers import codes
+
 SPREAD = 3.0  # standard deviation of the normal prior on each parameter, in log-odds: weak, and keeps them finite
 
 
@@ -21,8 +24,8 @@ class Strengths(NamedTuple):
     """How policies fare against each other.
 
     Attributes:
-        policies: `policy`, `answers`, `won`, `tied`, `lost`, `strength` in log-odds against the average of the policies,
-            `low` and `high`; sorted by name. The interval is null with one record.
+        policies: `policy`, `answers`, `won`, `tied`, `lost`, `strength` in log-odds against the average of the
+            policies, `low` and `high`; sorted by name. The interval is null with one record.
         first: Log-odds that being shown first adds, with its interval, as (value, low, high); None where no order is
             known.
     """
@@ -35,7 +38,8 @@ def strengths(comparisons: pl.DataFrame, *, resamples: int = 1000, seed: int = 0
     """Strengths of policies with ties and order (Davidson and Beaver 1977), bootstrapped over turns.
 
     Args:
-        comparisons: `turn_id`, `policy_a`, `policy_b`, `preference` (`a`, `b`, `tie`) and `first_shown` (`a`, `b` or null).
+        comparisons: `turn_id`, `policy_a`, `policy_b`, `preference` (`a`, `b`, `tie`) and `first_shown` (`a`, `b` or
+            null).
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
     """
@@ -75,7 +79,7 @@ def strengths(comparisons: pl.DataFrame, *, resamples: int = 1000, seed: int = 0
     design = np.zeros((cells.height, 3, len(names) + 2))  # by cell and outcome: strengths, ties, order
     row = np.arange(cells.height)
     for side, outcome in (("one", 0), ("other", 1)):
-        at = _codes(cells[side], names)
+        at = codes(cells[side], names)
         design[row, outcome, at] += 1.0
         design[row, 2, at] += 0.5
     design[:, 2, -2] = 1.0
