@@ -27,8 +27,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 3.0  # seconds between tries
 _SAID = re.compile(
     r"missing required value for field: '\w+'"
     r"|found fields values for non configured fields"
-    r"|(?:text|chat|image|custom) field '\w+' (?:value )?(?:must be a (?:string|list of messages|dictionary)|is exceeding"
-    r" the maximum length|is using an unsupported MIME type|has an invalid URL value)"
+    r"|(?:text|chat|image|custom) field '\w+' (?:value )?(?:must be a (?:string|list of messages|dictionary)"
+    r"|is exceeding the maximum length|is using an unsupported MIME type|has an invalid URL value)"
     r"|exceeds the maximum allowed value of \d+"
     r"|'\w+' metadata property (?:validation failed|does not exist)"
     r"|vector must have \d+ elements, got \d+ elements"
