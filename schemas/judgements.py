@@ -75,7 +75,7 @@ class Comparison(dy.Schema):
         strength: 0 (tie) to 3 (much better).
         reasons: Short labels the annotator ticked.
         annotator: Pseudonym; begins with `simulated:` for a rehearsal.
-        seconds: Time the annotator took.
+        seconds: Time the annotator took; null where it is not known.
         timestamp: When, UTC.
     """
 
@@ -92,7 +92,7 @@ class Comparison(dy.Schema):
     strength = dy.Int8(min=0, max=3)
     reasons = dy.List(dy.String())
     annotator = dy.String(min_length=1)
-    seconds = dy.Float64(min=0.0)
+    seconds = dy.Float64(nullable=True, min=0.0)
     timestamp = dy.Datetime(time_zone="UTC", time_unit="us")
 
     @dy.rule()
