@@ -8,18 +8,28 @@ give one number that does not. Free text is not measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from annotation.projects import find
+from schemas.judgements import PROJECTS, Answer
 from schemas.problems import Problem
+
+ANSWERS = "answers.parquet"
+COLUMNS = [
+    "project", "record_id", "locale", "question", "value", "annotator", "seconds", "timestamp", "gold", "first_shown",
+]  # fmt: skip
 
 YES, NO = "yes", "no"
 BETWEEN = ": "  # stands between a question and its label
+TRAIT = "a trait"  # characters have traits of their own: as labels they are one
 
 
 class Question(NamedTuple):
@@ -27,50 +37,39 @@ class Question(NamedTuple):
 
     Attributes:
         kind: `nominal`: equal or not. `ordinal`: in an order. `labels`: several at once. `text`: not at all.
-        order: Values of an ordinal question, from one end to the other.
+        values: Of an ordinal question, from one end to the other; of one that takes labels, those.
     """
 
     kind: Literal["nominal", "ordinal", "labels", "text"]
-    order: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
 
-QUESTIONS: dict[str, dict[str, Question]] = {
-    "pairwise": {
-        "preference": Question("ordinal", ("a", "tie", "b")),  # a tie lies between the two
-        "strength": Question("ordinal", ("0", "1", "2", "3")),
-        "reasons": Question("labels"),
-        "comment": Question("text"),
-    },
-    "violation": {
-        "in_character": Question("nominal"),
-        "violations": Question("labels"),
-        "severity": Question("ordinal", ("0", "1", "2", "3")),
-        "rewrite": Question("text"),
-        "comment": Question("text"),
-    },
-    "image": {
-        "wanted": Question("nominal"),
-        "prompt_good": Question("nominal"),
-        "comment": Question("text"),
-    },
-    "grey": {
-        "decision": Question("nominal"),
-        "comment": Question("text"),
-    },
-}
-KEY = {"pairwise": "preference", "violation": "in_character", "image": "wanted", "grey": "decision"}
-COLUMNS = {
-    "project": pl.String,
-    "record_id": pl.String,
-    "locale": pl.String,
-    "question": pl.String,
-    "value": pl.String,
-    "annotator": pl.String,
-    "seconds": pl.Float64,
-    "timestamp": pl.Datetime("us", "UTC"),
-    "gold": pl.String,
-    "first_shown": pl.String,
-}
+@cache
+def questions() -> dict[tuple[str, str], Question]:
+    """The questions of all projects, by project and name."""
+    return {
+        (project, asked["name"]): _question(asked["settings"])
+        for project in PROJECTS
+        for asked in find(project).questions
+    }
+
+
+def _question(settings: Mapping[str, Any]) -> Question:
+    values = [option["value"] for option in settings.get("options", [])]
+    if settings["type"] == "ranking":
+        return Question("ordinal", ("a", "tie", "b"))  # a tie lies between the two
+    if settings["type"] == "multi_label_selection":
+        return Question("labels", tuple(value for value in values if not re.fullmatch(r"trait \d+", value)))
+    if settings["type"] == "label_selection":
+        graded = all(value.isdecimal() for value in values)
+        return Question("ordinal", ("0", *sorted(values))) if graded else Question("nominal")
+    return Question("text")
+
+
+def key_question() -> pl.Expr:
+    """Whether a vote is about the question that its project is there for."""
+    keys = {project: find(project).key for project in PROJECTS}
+    return pl.col("question") == pl.col("project").replace_strict(keys, default=None)
 
 
 class Votes(NamedTuple):
@@ -89,48 +88,62 @@ class Votes(NamedTuple):
     texts: int
 
 
-def key_question() -> pl.Expr:
-    """Whether a vote is about the question that its project is there for."""
-    return pl.col("question") == pl.col("project").replace_strict(KEY, default=None)
-
-
-def read_votes(path: Path) -> Votes:
-    """Votes of an `answers.parquet` as `pull` writes it.
+def pulls(directory: Path) -> list[Path]:
+    """What was pulled: the directory itself, or those in it.
 
     Raises:
-        Problem: The file is not there or not of that form.
+        Problem: Nothing was.
     """
-    if not path.is_file():
-        raise Problem(f"{path}: no such file; expected the answers that `python -m annotation pull` writes.")
-    found = pl.read_parquet_schema(path)
-    for name, dtype in COLUMNS.items():
-        if found.get(name) != dtype:
-            raise Problem(f"{path}: column {name} is {found.get(name, 'missing')}, expected {dtype}; pull once more.")
-    return as_votes(pl.read_parquet(path, columns=list(COLUMNS)))
+    found = [directory] if (directory / ANSWERS).is_file() else sorted(p.parent for p in directory.glob(f"*/{ANSWERS}"))
+    if not found:
+        raise Problem(
+            f"{directory}: holds no {ANSWERS}; expected what `python -m annotation pull` wrote, or a directory of such."
+        )
+    return found
+
+
+def read_votes(pulled: Sequence[Path]) -> Votes:
+    """Votes of what was pulled.
+
+    Args:
+        pulled: Directories, as `pulls` finds them.
+
+    Raises:
+        Problem: Answers are not as `pull` writes them.
+    """
+    schema = Answer.create_empty().schema
+    for directory in pulled:
+        try:
+            found = pl.read_parquet_schema(directory / ANSWERS)
+        except (pl.exceptions.PolarsError, OSError):
+            raise Problem(f"{directory / ANSWERS}: cannot be read; pull once more.") from None
+        for name in COLUMNS:
+            if found.get(name) != schema[name]:
+                there = found.get(name, "missing")
+                raise Problem(
+                    f"{directory / ANSWERS}: column {name} is {there}, expected {schema[name]}; pull once more."
+                )
+    return as_votes(pl.concat([pl.read_parquet(each / ANSWERS, columns=COLUMNS) for each in pulled]))
 
 
 def as_votes(answers: pl.DataFrame) -> Votes:
     """Votes of answers.
 
     Args:
-        answers: With the columns of `COLUMNS`, one row an answer to a question.
+        answers: `schemas.judgements.Answer`, of which `COLUMNS` are enough.
 
     Raises:
         Problem: A project or question is not known, or a value is not one of its question's.
     """
     kinds = pl.DataFrame(
-        [(project, name, kind) for project, those in QUESTIONS.items() for name, (kind, _) in those.items()],
+        [(*name, question.kind) for name, question in questions().items()],
         schema={"project": pl.String, "question": pl.String, "kind": pl.String},
         orient="row",
     )
     answers = answers.join(kinds, on=["project", "question"], how="left")
-    for project, name in (
-        answers.filter(pl.col("kind").is_null()).select("project", "question").unique().sort("*").rows()
-    ):
-        raise Problem(
-            f"answers: no question {name} is known in project {project}; "
-            f"known are {', '.join(QUESTIONS.get(project, QUESTIONS))}."
-        )
+    unknown = answers.filter(pl.col("kind").is_null()).select("project", "question").unique().sort("*")
+    for project, name in unknown.rows():
+        raise Problem(f"answers: project {project} has no question {name}; pull with the version that pushed.")
     texts = answers.filter(kind="text").height
     answers = answers.filter(pl.col("kind") != "text", pl.col("value").is_not_null())
     one = ["project", "question", "record_id", "annotator"]
@@ -158,34 +171,28 @@ def codes(column: pl.Series, known: pl.Series) -> NDArray[np.int64]:
 
 def _check_order(answers: pl.DataFrame) -> None:
     for (project, name), group in answers.filter(kind="ordinal").group_by("project", "question"):
-        order = QUESTIONS[str(project)][str(name)].order
-        if strange := set(group["value"].unique()) - set(order):
+        known = questions()[str(project), str(name)].values
+        if strange := set(group["value"].unique()) - set(known):
             raise Problem(
-                f"answers: {len(strange)} values of question {name} in project {project} are not among "
-                f"{', '.join(order)}; pull once more."
+                f"answers: question {name} of project {project} has {len(strange)} values that are none of "
+                f"{', '.join(known)}; pull with the version that pushed."
             )
 
 
 def _by_label(answers: pl.DataFrame) -> pl.DataFrame:
-    """Answers with several labels, as one yes or no for each label that anyone ever ticked in the project."""
-    if answers.is_empty():
-        return answers
+    """Answers with several labels, as one yes or no for each label that anyone ticked."""
     try:
-        lists = answers.with_columns(pl.col("value", "gold").str.json_decode(pl.List(pl.String)))
+        lists = answers.with_columns(pl.col("value").str.json_decode(pl.List(pl.String)))
     except pl.exceptions.ComputeError:
-        raise Problem(
-            "answers: a question that takes labels has a value that is no JSON list; pull once more."
-        ) from None
-    each = pl.concat([lists.select("project", "question", label=side) for side in ("value", "gold")])
-    labels = each.explode("label").drop_nulls().unique().sort("*")
-    ticked = pl.when(pl.col("value").list.contains(pl.col("label"))).then(pl.lit(YES)).otherwise(pl.lit(NO))
-    expected = pl.when(pl.col("gold").list.contains(pl.col("label"))).then(pl.lit(YES)).otherwise(pl.lit(NO))
-    return (
-        lists.join(labels, on=["project", "question"])
-        .with_columns(
-            value=ticked,
-            gold=pl.when(pl.col("gold").is_not_null()).then(expected),
-            question=pl.col("question") + BETWEEN + pl.col("label"),
-        )
-        .select(answers.columns)
-    )
+        told = "answers: a question that takes labels has a value that is no JSON list"
+        raise Problem(f"{told}; pull with the version that pushed.") from None
+    parts = [answers.clear()]
+    ticked = pl.col("value").list
+    for project, name, part in by_question(lists):
+        known = questions()[project, name].values
+        holds = {label: ticked.contains(label) for label in known}
+        holds[TRAIT] = ticked.set_difference(list(known)).list.len() > 0
+        for label, held in holds.items():
+            value = pl.when(held).then(pl.lit(YES)).otherwise(pl.lit(NO))
+            parts.append(part.with_columns(value=value, question=pl.lit(f"{name}{BETWEEN}{label}")))
+    return pl.concat([part for part in parts if part.is_empty() or (part["value"] == YES).any()])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from annotation.consensus import Consensus, entropy
 
 MOST_VOTES = 7  # a record this many people could not settle will not be settled by one more
+LEAST_GAIN = 0.05  # bits; less is not worth a person's time
 
 
 def gain(found: Consensus) -> NDArray[np.float64]:
@@ -28,14 +29,14 @@ def gain(found: Consensus) -> NDArray[np.float64]:
     return np.maximum(0.0, entropy(answer) - found.posterior @ known)
 
 
-def deserving(found: Consensus, gold: pl.Series, budget: int, most_votes: int = MOST_VOTES) -> pl.DataFrame:
+def deserving(found: Consensus, gold: pl.Series, budget: int) -> pl.DataFrame:
     """The records that should be asked about again, most telling first.
 
     Args:
         found: Consensus on the key question of a project.
         gold: Records whose value is known; they are never asked again.
-        budget: How many at most.
-        most_votes: Records with so many votes or more are left to a person who decides.
+        budget: How many at most. Records that have `MOST_VOTES`, or of which less than `LEAST_GAIN` can be learnt,
+            are not asked about whatever it is.
 
     Returns:
         `record_id`, `votes`, `value` (the likeliest), `probability`, `entropy` in bits and `gain` in bits. At equal
@@ -44,7 +45,7 @@ def deserving(found: Consensus, gold: pl.Series, budget: int, most_votes: int = 
     return (
         told(found)
         .with_columns(gain=pl.Series(gain(found)))
-        .filter(~pl.col("record_id").is_in(gold.implode()), pl.col("votes") < most_votes)
+        .filter(pl.col("gain") >= LEAST_GAIN, ~pl.col("record_id").is_in(gold.implode()), pl.col("votes") < MOST_VOTES)
         .sort(pl.col("gain").round(9), "votes", "record_id", descending=[True, False, False])
         .head(budget)
     )

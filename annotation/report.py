@@ -7,6 +7,7 @@ policies fare; which records deserve another vote. `annotation.report_page` make
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +15,17 @@ import polars as pl
 
 from annotation.alpha import Level, alpha
 from annotation.annotators import annotators, drift, held_against
-from annotation.answers import BETWEEN, KEY, QUESTIONS, by_question, read_votes
+from annotation.answers import by_question, pulls, questions, read_votes
 from annotation.consensus import Consensus, dawid_skene
 from annotation.more_votes import deserving, told
+from annotation.projects import find
 from annotation.strengths import strengths
+from schemas.judgements import PROJECTS
 
 RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's own bounds
 SURE, DOUBTFUL = 0.95, 0.75  # of the likeliest value
 EVERYWHERE = "all"
+COMPARISONS = "comparisons.parquet"
 
 
 class Report(NamedTuple):
@@ -31,7 +35,7 @@ class Report(NamedTuple):
         overview: `project`, `records`, `annotators`, `answers`, `gold` (gold records), `simulated` (whether any
             annotator is one of a rehearsal).
         agreement: `project`, `question`, `locale` (`all` for all together), `alpha`, `low`, `high`, `records`,
-            `answers`, `reading` (a word on it); gold questions are left out, since they were chosen to be clear.
+            `answers`, `reading` (a word on it); gold records are left out, since they were chosen to be clear.
         annotators: As `annotation.annotators.annotators` has it.
         drift: As `annotation.annotators.drift` has it.
         consensus: `project`, `question`, `record_id`, `votes`, `value` (the likeliest), `probability` (of it),
@@ -66,22 +70,23 @@ def measure(pulled: Path, *, more: int = 20) -> Report:
     """Measure what was pulled.
 
     Args:
-        pulled: Holds `answers.parquet`, and `comparisons.parquet` and `rewrites.parquet` where there are such projects.
+        pulled: What `python -m annotation pull` wrote, or a directory of such.
         more: How many records to name for each project that deserve another vote.
 
     Raises:
         Problem: The answers are not there or not as expected.
     """
-    read = read_votes(pulled / "answers.parquet")
+    parts = pulls(pulled)
+    read = read_votes(parts)
     votes = read.votes
     held = held_against(votes)
     found = {(project, question): dawid_skene(group) for project, question, group in by_question(votes)}
     consensus = _consensus(found)
-    policies, first = _policies(pulled / "comparisons.parquet", held)
+    policies, first = _policies(parts, held)
     return Report(
         overview=_overview(votes),
         agreement=agreement(votes),
-        annotators=annotators(held, _lengths(pulled)),
+        annotators=annotators(held, _lengths(parts)),
         drift=drift(held),
         consensus=consensus,
         settled=_settled(consensus),
@@ -96,7 +101,8 @@ def measure(pulled: Path, *, more: int = 20) -> Report:
 def agreement(votes: pl.DataFrame) -> pl.DataFrame:
     """Krippendorff's alpha for each project, question and locale; see `Report.agreement`."""
     rows = []
-    for project, question, group in by_question(votes.filter(pl.col("gold").is_null())):
+    gold = votes.filter(pl.col("gold").is_not_null()).select("project", "record_id").unique()
+    for project, question, group in by_question(votes.join(gold, on=["project", "record_id"], how="anti")):
         level, values = _scale(project, question, group)
         counts = group.group_by("locale", "record_id").agg(
             (pl.col("value") == value).sum().alias(f"value {place}") for place, value in enumerate(values)
@@ -118,9 +124,9 @@ def agreement(votes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _scale(project: str, question: str, votes: pl.DataFrame) -> tuple[Level, list[str]]:
-    known = QUESTIONS[project].get(question.split(BETWEEN, 1)[0])
-    if known and known.kind == "ordinal":
-        return "ordinal", list(known.order)
+    asked = questions().get((project, question))  # none for a single label
+    if asked and asked.kind == "ordinal":
+        return "ordinal", list(asked.values)
     return "nominal", sorted(votes["value"].unique())
 
 
@@ -146,22 +152,23 @@ def _overview(votes: pl.DataFrame) -> pl.DataFrame:
             gold=pl.col("record_id").filter(pl.col("gold").is_not_null()).n_unique(),
             simulated=pl.col("annotator").str.starts_with("simulated:").any(),
         )
-        .sort(pl.col("project").replace_strict({name: place for place, name in enumerate(KEY)}))
+        .sort(pl.col("project").replace_strict({name: place for place, name in enumerate(PROJECTS)}))
     )
 
 
-def _lengths(pulled: Path) -> pl.DataFrame:
+def _lengths(pulled: Sequence[Path]) -> pl.DataFrame:
     """Characters of the replies that annotators had to read: `project`, `record_id`, `characters`."""
     found = [pl.DataFrame(schema={"project": pl.String, "record_id": pl.String, "characters": pl.Int64})]
     for project, name, record, replies in (
-        ("pairwise", "comparisons", "task_id", ["response_a", "response_b"]),
-        ("violation", "rewrites", "turn_id", ["response"]),
+        ("pairwise", COMPARISONS, "task_id", ["response_a", "response_b"]),
+        ("violation", "rewrites.parquet", "turn_id", ["response"]),
     ):
-        if (path := pulled / f"{name}.parquet").is_file():
-            characters = pl.sum_horizontal(pl.col(replies).str.len_chars().cast(pl.Int64))
-            lengths = pl.scan_parquet(path).select(project=pl.lit(project), record_id=record, characters=characters)
-            found.append(lengths.unique("record_id").collect())
-    return pl.concat(found)
+        characters = pl.sum_horizontal(pl.col(replies).str.len_chars().cast(pl.Int64))
+        for directory in pulled:
+            if (directory / name).is_file():
+                rows = pl.scan_parquet(directory / name)
+                found.append(rows.select(project=pl.lit(project), record_id=record, characters=characters).collect())
+    return pl.concat(found).unique(["project", "record_id"])
 
 
 def _consensus(found: dict[tuple[str, str], Consensus]) -> pl.DataFrame:
@@ -184,18 +191,20 @@ def _settled(consensus: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _policies(comparisons: Path, held: pl.DataFrame) -> tuple[pl.DataFrame, tuple[float, float, float] | None]:
-    shown = held.filter(pl.col("gold").is_null(), project="pairwise").select("record_id", "annotator", "first_shown")
-    empty = pl.DataFrame(schema={"policy": pl.String})
-    if shown.is_empty() or not comparisons.is_file():
-        return empty, None
+def _policies(pulled: Sequence[Path], held: pl.DataFrame) -> tuple[pl.DataFrame, tuple[float, float, float] | None]:
+    shown = held.filter(project="pairwise").select("record_id", "annotator", "first_shown")
     columns = ["task_id", "turn_id", "annotator", "policy_a", "policy_b", "preference"]
-    said = pl.read_parquet(comparisons, columns=columns).join(
-        shown, left_on=["task_id", "annotator"], right_on=["record_id", "annotator"]
-    )
-    if said.is_empty():
+    files = [directory / COMPARISONS for directory in pulled if (directory / COMPARISONS).is_file()]
+    said = [
+        pl.read_parquet(file, columns=columns).join(
+            shown, left_on=["task_id", "annotator"], right_on=["record_id", "annotator"]
+        )
+        for file in files
+    ]
+    empty = pl.DataFrame(schema={"policy": pl.String})
+    if not any(each.height for each in said):
         return empty, None
-    found = strengths(said)
+    found = strengths(pl.concat(said).unique(["task_id", "annotator"]))
     return (found.policies if found.policies.height > 1 else empty), found.first
 
 
@@ -206,6 +215,6 @@ def _more(found: dict[tuple[str, str], Consensus], votes: pl.DataFrame, budget: 
             pl.lit(project).alias("project"), pl.all()
         )
         for (project, question), each in found.items()
-        if KEY.get(project) == question
+        if find(project).key == question
     ]
     return pl.concat(parts) if parts else pl.DataFrame(schema={"project": pl.String})

@@ -63,7 +63,7 @@ def page(report: Report, name: str) -> str:
         first=_first(report.first),
         simulated=bool(report.overview["simulated"].any()),
         repeated=report.repeated,
-        bounds=[_place(bound, LEAST_ALPHA) for bound in (0.0, TENTATIVE, RELIABLE)],
+        bounds=[_place(bound) for bound in (0.0, TENTATIVE, RELIABLE)],
         reliable=RELIABLE,
         tentative=TENTATIVE,
         sure=SURE,
@@ -95,10 +95,7 @@ def _project(report: Report, overview: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **overview,
         "title": TITLES.get(overview["project"], overview["project"]),
-        "agreement": [
-            {**row, "span": _span(row, "alpha", "records", LEAST_ALPHA)}
-            for row in agreement.head(MOST_QUESTIONS).to_dicts()
-        ],
+        "agreement": [{**row, "span": _alpha(row)} for row in agreement.head(MOST_QUESTIONS).to_dicts()],
         "more_agreement": max(0, agreement.height - MOST_QUESTIONS),
         "notes": noted.select("annotator", "notes").to_dicts(),
         "people": [_person(row) for row in shown.iter_rows(named=True)],
@@ -119,38 +116,40 @@ def _person(row: Mapping[str, Any]) -> dict[str, Any]:
         "records": row["records"],
         "seconds": row["seconds"],
         "notes": row["notes"],
-        "spans": {
-            name: _span(row, name, f"{name}_n", 0.0) for name in ("gold", "others", "first", "balanced", "haste")
-        },
+        "spans": {name: _span(row, name) for name in ("gold", "others", "first", "balanced", "haste")},
     }
 
 
-def _span(row: Mapping[str, Any], name: str, n: str, least: float) -> Span:
-    """A figure of a row, drawn from `least` to 1; alphas are told as numbers, shares as per cent."""
-    prefix = "" if name == "alpha" else f"{name}_"
-    value, low, high = row[name], row[f"{prefix}low"], row[f"{prefix}high"]
+def shown_number(row: Mapping[str, Any]) -> str:
+    """Alpha of a row of agreement with its interval, in words."""
+    if row["alpha"] is None:
+        return "–"
+    value, low, high = ("" if row[end] is None else f"{round(row[end], 2) + 0.0:.2f}" for end in ALPHA)
+    return f"{value} ({low} to {high})" if low else value
+
+
+def shown_interval(row: Mapping[str, Any], name: str) -> str:
+    """A share of a row with its interval, in words."""
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
     if value is None:
-        return Span(None, None, None, "–", row[n])
-
-    def place(end: float | None) -> float | None:
-        return None if end is None else _place(end, least)
-
-    if low is None or high is None:
-        text = _number(value) if name == "alpha" else percent(value)
-    elif name == "alpha":
-        text = f"{_number(value)} ({_number(low)} to {_number(high)})"
-    else:
-        text = f"{percent(value)} ({100 * low:.0f}–{100 * high:.0f})"
-    return Span(place(value), place(low), place(high), text, row[n])
+        return "–"
+    return percent(value) if low is None else f"{percent(value)} ({100 * low:.0f}–{100 * high:.0f})"
 
 
-def _number(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}"  # no minus before a zero
+def _span(row: Mapping[str, Any], name: str) -> Span:
+    """A share of a row, drawn from 0 to 1."""
+    at, low, high = (None if row[end] is None else 100 * row[end] for end in (name, f"{name}_low", f"{name}_high"))
+    return Span(at, low, high, shown_interval(row, name), row[f"{name}_n"])
 
 
-def _place(number: float, least: float) -> float:
-    """Place on a drawing that goes from `least` to 1, in per cent of its width."""
-    return 100 * min(1.0, max(0.0, (number - least) / (1 - least)))
+def _alpha(row: Mapping[str, Any]) -> Span:
+    at, low, high = (None if row[end] is None else _place(row[end]) for end in ALPHA)
+    return Span(at, low, high, shown_number(row), row["records"])
+
+
+def _place(alpha: float) -> float:
+    """Place of an alpha on its drawing, in per cent of the width."""
+    return 100 * min(1.0, max(0.0, (alpha - LEAST_ALPHA) / (1 - LEAST_ALPHA)))
 
 
 def _line(name: str, points: pl.DataFrame, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,8 +179,8 @@ def _line(name: str, points: pl.DataFrame, row: Mapping[str, Any]) -> dict[str, 
 def _policy(row: Mapping[str, Any]) -> dict[str, Any]:
     """A policy's chance to be preferred to the average one, ties set aside."""
     chances = [None if row[end] is None else 1 / (1 + math.exp(-row[end])) for end in ("strength", "low", "high")]
-    shares = dict(zip(("chance", "chance_low", "chance_high"), chances, strict=True))
-    return {**row, "span": _span({**row, **shares}, "chance", "answers", 0.0)}
+    names = ("chance", "chance_low", "chance_high", "chance_n")
+    return {**row, "span": _span(dict(zip(names, (*chances, row["answers"]), strict=True)), "chance")}
 
 
 def _first(first: tuple[float, float, float] | None) -> str | None:

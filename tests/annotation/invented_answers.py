@@ -131,7 +131,7 @@ def everything(directory: Path, people: list[Person], records: int, seed: int = 
     wanted = np.array(["asked for", "helpful", "unwanted"])[np.clip((3 * shared).astype(int), 0, 2)]
     parts.append(others("wanted", wanted.tolist(), project=pl.lit("image")))
     order = ["project", "record_id", "turn_id", "persona_id", "locale", "question", "value", "annotator"]
-    answers = pl.concat(parts, how="diagonal").select(*order, *list(COLUMNS)[-4:])
+    answers = pl.concat(parts, how="diagonal").select(*order, *COLUMNS[-4:])
     directory.mkdir(parents=True, exist_ok=True)
     answers.write_parquet(directory / "answers.parquet")
     base.select(
