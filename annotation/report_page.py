@@ -20,6 +20,7 @@ TEMPLATE = Path(__file__).with_name("report_page.html")
 MOST_ANNOTATORS = 60  # rows for each project
 MOST_LINES = 24  # pictures of drift for each project
 MOST_QUESTIONS = 80  # rows of agreement for each project
+ALPHA = ("alpha", "low", "high")
 LEAST_ALPHA = -0.5  # where drawings of alpha begin
 TITLES = {
     "pairwise": "Pairwise ranking",
