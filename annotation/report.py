@@ -80,7 +80,11 @@ def measure(pulled: Path, *, more: int = 20) -> Report:
     read = read_votes(parts)
     votes = read.votes
     held = held_against(votes)
-    found = {(project, question): dawid_skene(group) for project, question, group in by_question(votes)}
+    found = {
+        (project, question): dawid_skene(group)
+        for project, question, group in by_question(votes)
+        if (project, question) in questions()  # a label's yes or no is nobody's answer to act on
+    }
     consensus = _consensus(found)
     policies, first = _policies(parts, held)
     return Report(
@@ -124,7 +128,7 @@ def agreement(votes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _scale(project: str, question: str, votes: pl.DataFrame) -> tuple[Level, list[str]]:
-    asked = questions().get((project, question))  # none for a single label
+    asked = questions().get((project, question))  # none for a label of its own
     if asked and asked.kind == "ordinal":
         return "ordinal", list(asked.values)
     return "nominal", sorted(votes["value"].unique())
