@@ -76,7 +76,9 @@ def _show(console: Console, report: Report) -> None:
     for row in report.agreement.head(MOST).iter_rows(named=True):
         names = [escape(row[name]) for name in ("project", "question", "locale", "reading")]
         agreement.add_row(*names, shown_number(row), f"{row['records']:,}")
-    people = table("Annotators, by name", ["project", "annotator"], "gold", "as others", "first shown*", "too fast", "s")
+    people = table(
+        "Annotators, by name", ["project", "annotator"], "gold", "as others", "first shown*", "too fast", "s"
+    )
     for row in report.annotators.head(MOST).iter_rows(named=True):
         shares = [shown_interval(row, name) for name in ("gold", "others", "balanced", "haste")]
         seconds = "–" if row["seconds"] is None else f"{row['seconds']:.0f}"
