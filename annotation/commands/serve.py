@@ -66,17 +66,19 @@ def start_detached(home: Home, *, host: str = "127.0.0.1", port: int = PORT) -> 
 
 def _serve(home: Home, host: str, port: int) -> None:
     from annotation.server import supervisor
+    from annotation.server.archive import check_finished
     from annotation.server.environment import server_python
 
     lock = take_lock(home)
     try:
+        check_finished(home)
         listening = supervisor.listen(host, port)
         with _installation_shown() as advance:
             python = server_python(advance)
         if host not in ("127.0.0.1", "::1", "localhost"):
             print(
                 f"CAUTION: --host {host} lets other machines reach this server, over HTTP without encryption: "
-                "passwords and messages can be read on the way. Put a proxy with TLS before it, or use an SSH tunnel instead.",
+                "passwords and messages can be read on the way. Put a proxy with TLS before it, or use an SSH tunnel.",
                 file=sys.stderr,
             )
         with supervisor.signals_held():

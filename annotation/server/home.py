@@ -78,6 +78,22 @@ class Home:
         except ValueError:
             raise Problem(f"{file}: not JSON any more; mend it, or delete it and give locales again.") from None
 
+    def keep_locales(self, annotators: dict[str, dict[str, Any]]) -> None:
+        """Write down who reads what; see `locales`."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(self.path / "users.json", json.dumps(annotators, indent=1, sort_keys=True) + "\n")
+
+    def keep_password(self, name: str, password: str) -> Path:
+        """Keep an account's first password where its owner can read it out; the file."""
+        folder = self.path / "credentials" / "users"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(folder / name, password + "\n")
+        return folder / name
+
+    def forget_password(self, name: str) -> None:
+        """Remove it."""
+        (self.path / "credentials" / "users" / name).unlink(missing_ok=True)
+
 
 def find_home(given: Path | None = None) -> Path:
     """Where the home is, made or not: `given`, `FLYWHEEL_ANNOTATION_HOME`, or a place among the user's data."""
@@ -95,7 +111,7 @@ def make_home(path: Path) -> Home:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (path / "credentials").is_dir() and any(name != "lock" for name in os.listdir(path)):
+        if not (path / "credentials").is_dir() and set(os.listdir(path)) - {"lock", "users.json", "projects"}:
             raise Problem(f"{path}: not empty, and not a home of an annotation server; give --home another directory.")
         path.chmod(0o700)
         for folder in ("credentials", "credentials/users", "log", "redis", "tmp"):
@@ -116,7 +132,7 @@ def open_home(path: Path) -> Home:
     Raises:
         Problem: There is none.
     """
-    if not (path / "credentials").is_dir():
+    if not (path / "credentials" / "api_key").is_file():
         raise Problem(f"{path}: no annotation server has been started here; run `python -m annotation serve` first.")
     return Home(path)
 
