@@ -55,7 +55,8 @@ def answers_to(project: Project) -> tuple[str, ...]:
 
 def mixed(source: Source, gold: pl.DataFrame) -> Source:
     """The source with gold among its rows; a row that is in both is there once."""
-    plan = pl.concat([source.plan, gold.select(source.plan.columns)]).unique("record_id", keep="first")
+    plan = pl.concat([source.plan, gold.select(pl.col(set(source.plan.columns) & set(gold.columns)))], how="diagonal")
+    plan = plan.unique("record_id", keep="first")
     new = gold.join(source.plan, on="record_id", how="anti").drop("expected")
 
     def batches() -> Iterator[pl.DataFrame]:

@@ -101,7 +101,9 @@ def push(
     advance(0, plan.height, "looking at what is there")
     places: dict[tuple[str, int], Dataset] = {}
     for locale, votes in plan.select("locale", "votes").unique().sort("locale", "votes").iter_rows():
-        places[locale, votes] = datasets.make_dataset(api, project, locale, votes, settings.round, dimensions)
+        places[locale, votes] = datasets.make_dataset(
+            api, project, locale, votes, settings.round, dimensions=dimensions
+        )
     sentences = datasets.assign(api, settings.readers, plan["locale"]) if settings.readers else []
     counts = {place.id: count(api, place.id) for place in places.values()}
     there = _there(api, datasets.list_datasets(api, project, settings.round), plan)
@@ -113,7 +115,7 @@ def push(
     refused: list[dict[str, Any]] = []
     done = before
     advance(done, plan.height, "pushing")
-    for taken, letters in _sent(api, _records(project, source, to_do, settings, places)):
+    for taken, letters in send(api, _records(project, source, to_do, settings, places)):
         done += taken + len(letters)
         refused += letters
         advance(done, plan.height, "pushing")
@@ -249,7 +251,7 @@ def _vectors(rows: pl.DataFrame, vectors: pl.DataFrame | None) -> dict[str, list
     return dict(mine.select("turn_id", "vector").iter_rows())
 
 
-def _sent(api: Api, records: Iterable[tuple[Dataset, Json]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def send(api: Api, records: Iterable[tuple[Dataset, Json]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Send records in bulks, several at once; yields how many were taken and which were refused."""
     with ThreadPoolExecutor(SENDERS) as pool:
         under_way: set[Future[tuple[int, list[dict[str, Any]]]]] = set()

@@ -72,6 +72,8 @@ def read(
             names = accounts(api)
         for record in listed:
             for response in record["responses"]:
+                if place.extra and response["status"] == DISCARDED:
+                    continue  # ours: see `annotation.once_more`
                 states[response["status"]] += 1
                 who, when = names.get(response["user_id"]), _moment(response["updated_at"])
                 if who is None:
