@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from schemas.problems import Problem
@@ -43,14 +44,17 @@ def run(given: argparse.Namespace) -> int:
         if manifest and manifest.settings.get("project") == project.name:
             rounds.add(manifest.settings.get("round"))
     if len(rounds) != 1:
-        raise Problem(f"{given.pulled}: holds {len(rounds)} rounds of {project.name}; give the directory of one pull.")
+        raise Problem(f"{given.pulled}: holds {len(rounds)} finished pulls of {project.name} by round; expected one.")
     gold = votes.filter(pl.col("gold").is_not_null())["record_id"].unique()
     chosen = deserving(dawid_skene(votes.filter(question=project.key)), gold, given.more)
     if chosen.is_empty():
         print(f"No record of {project.name} deserves another vote: where there is doubt, one more would not end it.")
         return 0
-    done = ask_again(connect(given.home), project, chosen["record_id"].to_list(), rounds.pop())
-    print(f"{done.asked:,} records wait for one more vote; of {done.waiting:,} that deserve one, votes were due already.")
+    with closing(connect(given.home)) as api:
+        done = ask_again(api, project, chosen["record_id"].to_list(), rounds.pop())
+    print(
+        f"{done.asked:,} records wait for one more vote; of {done.waiting:,} that deserve one, votes were due already."
+    )
     if done.unknown:
         print(f"{len(done.unknown):,} are no longer on the server.")
     for letter in done.refused:
