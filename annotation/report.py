@@ -21,6 +21,7 @@ from annotation.more_votes import deserving, told
 from annotation.projects import find
 from annotation.strengths import strengths
 from schemas.judgements import PROJECTS
+from schemas.problems import Problem
 
 RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's own bounds
 SURE, DOUBTFUL = 0.95, 0.75  # of the likeliest value
@@ -74,11 +75,13 @@ def measure(pulled: Path, *, more: int = 20) -> Report:
         more: How many records to name for each project that deserve another vote.
 
     Raises:
-        Problem: The answers are not there or not as expected.
+        Problem: The answers are not there or not as expected, or there is none yet.
     """
     parts = pulls(pulled)
     read = read_votes(parts)
     votes = read.votes
+    if votes.is_empty():
+        raise Problem(f"{pulled}: holds no answers that can be compared yet; pull again when there are some.")
     held = held_against(votes)
     found = {
         (project, question): dawid_skene(group)
