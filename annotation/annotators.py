@@ -160,16 +160,17 @@ def _both_sides(hits: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.flo
 
 def _notes() -> pl.Expr:
     """What is beyond doubt: there is enough to tell from, and the whole interval lies on the far side of a bound."""
-    sided = pl.col("balanced").is_not_null()
-    side = {end: pl.when(sided).then(f"balanced{end}").otherwise(f"first{end}") for end in ("_low", "_high", "_n")}
+    # A share beside one half may come of better replies on one side, or of others who are drawn to it; not both shares.
+    first = pl.all_horizontal(pl.col("first_low", "balanced_low").fill_null(1.0) > 0.5 + SIDE_BOUND)
+    second = pl.all_horizontal(pl.col("first_high", "balanced_high").fill_null(0.0) < 0.5 - SIDE_BOUND)
     notes = {
-        "is often wrong on gold questions": (pl.col("gold_high") < GOLD_BOUND, pl.col("gold_n")),
-        "is drawn to the reply shown first": (side["_low"] > 0.5 + SIDE_BOUND, side["_n"]),
-        "is drawn to the reply shown second": (side["_high"] < 0.5 - SIDE_BOUND, side["_n"]),
-        "answers faster than one can read": (pl.col("haste_low") > HASTE_BOUND, pl.col("haste_n")),
-        "agrees less as time goes on": (pl.col("drift_high") < -DRIFT_BOUND, pl.col("drift_n")),
+        "is often wrong on gold questions": (pl.col("gold_high") < GOLD_BOUND, "gold_n"),
+        "is drawn to the reply shown first": (first, "first_n"),
+        "is drawn to the reply shown second": (second, "first_n"),
+        "answers faster than one can read": (pl.col("haste_low") > HASTE_BOUND, "haste_n"),
+        "agrees less as time goes on": (pl.col("drift_high") < -DRIFT_BOUND, "drift_n"),
     }
-    each = [pl.when(holds & (n >= ENOUGH)).then(pl.lit(note)) for note, (holds, n) in notes.items()]
+    each = [pl.when(holds & (pl.col(n) >= ENOUGH)).then(pl.lit(note)) for note, (holds, n) in notes.items()]
     return pl.concat_list(each).list.drop_nulls()
 
 
