@@ -1,0 +1,1 @@
+"""The embedded Argilla server: its environment, home, processes and search engine."""
