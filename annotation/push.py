@@ -8,6 +8,7 @@ is kept as a dead letter and costs nothing but itself.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
@@ -26,9 +27,10 @@ from schemas.problems import Problem
 from schemas.stage import Advance, no_progress
 from schemas.turns import hash_fraction
 
-BULK, BULK_BYTES = 200, 4_000_000  # records, characters of JSON
+BULK, BULK_BYTES = 100, 4_000_000  # records, characters of JSON
 SENDERS = 3  # bulks under way at once: one is made and one read while the server writes
 GIVE_UP = 3  # records refused by a failing server, one after the other
+PAUSE = 0.2  # seconds before a bulk on which the server failed is sent again
 UNPROCESSABLE, FAILED = 422, 500  # HTTP status
 ORIGIN = "origin"  # key of record metadata that annotators are not given
 
@@ -96,6 +98,11 @@ def push(
         Problem: The server is not there, refuses everything, or holds other records than it should afterwards.
     """
     datasets.check_round(settings.round)
+    with state.alone():
+        return _push(api, project, source, state, settings, advance)
+
+
+def _push(api: Api, project: Project, source: Source, state: State, settings: Settings, advance: Advance) -> Pushed:
     plan = _planned(project, source.plan, settings)
     dimensions = _dimensions(settings.vectors)
     advance(0, plan.height, "looking at what is there")
@@ -297,7 +304,7 @@ def _send(api: Api, place: Dataset, bulk: list[Json]) -> tuple[int, list[dict[st
     while parts:
         part = parts.pop()
         try:
-            api.put(f"datasets/{place.id}/records/bulk", {"items": part})
+            _put(api, place, part)
         except Refused as refused:
             if refused.status != UNPROCESSABLE and refused.status < FAILED:
                 raise
@@ -311,6 +318,18 @@ def _send(api: Api, place: Dataset, bulk: list[Json]) -> tuple[int, list[dict[st
         else:
             taken += len(part)
     return taken, letters
+
+
+def _put(api: Api, place: Dataset, part: list[Json]) -> None:
+    """Send records; once more where the server failed, as it does when two pushes bring the same record."""
+    path = f"datasets/{place.id}/records/bulk"
+    try:
+        api.put(path, {"items": part})
+    except Refused as refused:
+        if refused.status < FAILED:
+            raise
+        time.sleep(PAUSE)
+        api.put(path, {"items": part})
 
 
 def _compare(api: Api, counts: Mapping[str, int], new: int) -> None:

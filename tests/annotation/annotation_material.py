@@ -10,12 +10,14 @@ from conftest import ROOT
 
 from schemas.stage import open_stage
 
+LOCALES = ("en-US", "fr-FR")
 TRAFFIC = ROOT / "examples" / "traffic.parquet"
 
 
 def turns(n: int) -> pl.DataFrame:
-    """Turns as curation leaves them."""
-    rows = pl.read_parquet(TRAFFIC).unique("turn_id").sort("turn_id").filter(pl.col("response") != "")
+    """Turns as curation leaves them, in two locales: each needs a dataset, which takes the server a second."""
+    rows = pl.read_parquet(TRAFFIC).unique("turn_id").sort("turn_id")
+    rows = rows.filter(pl.col("response") != "", pl.col("locale").is_in(LOCALES))
     rows = pl.concat([rows.filter(pl.col("tool_calls").is_not_null()).head(n // 4), rows]).unique("turn_id")
     rows = rows.sort(pl.col("tool_calls").is_null(), "turn_id").head(n)
     return rows.with_columns(
