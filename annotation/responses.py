@@ -91,7 +91,7 @@ def read(
                     left_out["they are not answers to the project's questions"] += row is None
                 if response["status"] != DRAFT:
                     moments.append((who, when, row))
-    _time(moments)
+    time_between(moments)
     rows = [row for _, _, row in moments if row is not None]
     newest: dict[tuple[str, str], Json] = {}
     for row in sorted(rows, key=lambda row: (row["timestamp"], row["dataset"])):
@@ -182,7 +182,7 @@ def _row(
         return None
 
 
-def _time(moments: list[tuple[str, datetime, Json | None]]) -> None:
+def time_between(moments: list[tuple[str, datetime, Json | None]]) -> None:
     """How long each answer took: the time since the same annotator's last one, in any dataset of the project.
 
     Argilla does not say when a record was opened. After a break of more than `LONGEST`, and for somebody's first
