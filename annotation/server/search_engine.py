@@ -471,10 +471,21 @@ def _moment(value: Any, *, end: bool) -> int | None:
     return start + step - 1 if end else start
 
 
-def _digest(*values: Any) -> int:
-    """48 bits, so that SQLite can add many of them up."""
-    joined = "\x1f".join(map(str, values)).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(joined, digest_size=6).digest(), "big")
+COMPARED: dict[Any, tuple[str, ...]] = {
+    Record: ("external_id", "inserted_at", "fields", "metadata_"),
+    Response: ("user_id", "status", "values"),
+    Suggestion: ("question_id", "type", "agent", "value", "score"),
+    Vector: ("vector_settings_id", "updated_at"),
+}
+
+
+def _digest(kind: Any, thing: Any) -> int:
+    """What the index keeps to tell whether it still agrees with the database: 48 bits, as SQLite adds many of them up.
+    Objects and lists count as the JSON that Python writes."""
+    values = [getattr(thing, name) for name in COMPARED[kind]]
+    texts = [json.dumps(v) if isinstance(v, dict | list) else "null" if v is None else str(v) for v in values]
+    content = "\x1f".join(texts)
+    return int.from_bytes(hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=6).digest(), "big")
 
 
 # --- Datasets and their columns ---------------------------------------------------------------------------------------
@@ -590,7 +601,7 @@ class _Index:
                 _microseconds(record.inserted_at),
                 _microseconds(record.updated_at),
                 record.id.int % PRIME,
-                _record_digest(record, json.dumps(record.fields), json.dumps(record.metadata_)),
+                _digest(Record, record),
             ],
         ).fetchone()[0]
         texts = [
@@ -612,7 +623,7 @@ class _Index:
                 "INSERT INTO vectors (settings, doc, value) VALUES (?, ?, ?)",
                 [vector.vector_settings_id.bytes, doc, np.asarray(vector.value, dtype=np.float32).tobytes()],
             )
-            self._part(doc, vector.vector_settings_id, _vector_digest(vector))
+            self._part(doc, vector.vector_settings_id, _digest(Vector, vector))
 
     def write_suggestion(self, suggestion: Suggestion, doc: int) -> None:
         question = suggestion.question.name
@@ -622,8 +633,7 @@ class _Index:
         for name in SUGGESTION_KINDS:
             value = getattr(suggestion, name)
             self._fill(f"suggestion.{name}", question, doc, value)
-        digest = _suggestion_digest(suggestion, json.dumps(suggestion.value), json.dumps(suggestion.score))
-        self._part(doc, suggestion.question_id, digest)
+        self._part(doc, suggestion.question_id, _digest(Suggestion, suggestion))
 
     def clear_suggestion(self, suggestion: Suggestion, doc: int) -> None:
         for name in ("value", *SUGGESTION_KINDS):
@@ -647,7 +657,7 @@ class _Index:
         for question, answer in (response.values or {}).items():
             if self.questions.get(question) in QUESTION_KINDS:
                 self._fill("response", question, doc, answer.get("value"), response)
-        self._part(doc, response.id, _response_digest(response, json.dumps(response.values)))
+        self._part(doc, response.id, _digest(Response, response))
 
     def clear_response(self, response_id: bytes, doc: int) -> None:
         run = self.connection.execute
@@ -697,22 +707,6 @@ def _shape(dataset: Dataset) -> tuple[str, str, str]:
         json.dumps({item.name: str(item.settings["type"]) for item in dataset.metadata_properties}),
         json.dumps({question.name: str(question.settings["type"]) for question in dataset.questions}),
     )
-
-
-def _record_digest(record: Any, fields: str, metadata: str) -> int:
-    return _digest(record.external_id, _microseconds(record.inserted_at), fields, metadata)
-
-
-def _suggestion_digest(suggestion: Any, value: str, score: str) -> int:
-    return _digest(suggestion.question_id, suggestion.type, suggestion.agent, value, score)
-
-
-def _response_digest(response: Any, values: str) -> int:
-    return _digest(response.id, response.user_id, response.status, values)
-
-
-def _vector_digest(vector: Any) -> int:
-    return _digest(vector.vector_settings_id, _microseconds(vector.updated_at))
 
 
 # --- Searching --------------------------------------------------------------------------------------------------------
@@ -1078,54 +1072,47 @@ def _delete(connection: sqlite3.Connection, dataset_id: UUID, record_ids: Iterab
             index.delete(record_ids)
 
 
-State = dict[UUID, tuple[int, str, int, int]]
+State = dict[str, tuple[int, str, int, int]]  # by a record's id in hexadecimal
 
 
 def _state_of_index(index: _Index) -> State:
     rows = index.connection.execute(
-        "SELECT r.id, r.digest, r.status, r.updated_at, coalesce(sum(p.digest), 0)"
+        "SELECT lower(hex(r.id)), r.digest, r.status, r.updated_at, coalesce(sum(p.digest), 0)"
         " FROM records r LEFT JOIN parts p ON p.doc = r.doc WHERE r.dataset = ? GROUP BY r.doc",
         [index.number],
     )
-    return {UUID(bytes=id_): tuple(rest) for id_, *rest in rows}
+    return {row[0]: row[1:] for row in rows}
 
 
-def _state_of_database(db: Session, dataset_id: UUID, only: Sequence[UUID] | None = None) -> State:
-    """What `_state_of_index` would be if all were indexed. JSON is taken as it is stored; for the records of `only`, as
-    Python writes it (it was stored by another hand)."""
+def _state_of_database(db: Session, dataset_id: UUID, only: Sequence[str] = ()) -> State:
+    """What `_state_of_index` would be if the index held what the database holds.
 
-    def json_of(text: str | None) -> str:
-        return "null" if text is None else text if only is None else json.dumps(json.loads(text))
+    Objects are taken as the text that is stored, which is faster; those of the records of `only` are parsed, as they may
+    have been stored in another style than Python's.
+    """
 
-    def rows(*columns: Any) -> Iterable[Any]:
-        query = sa.select(*columns).where(Record.dataset_id == dataset_id)
-        if columns[0] is not Record.id:
-            query = query.join(Record, Record.id == columns[0])
-        return db.execute(query if only is None else query.where(Record.id.in_(only)))
+    def rows(kind: Any, of: Any, *more: Any) -> Iterable[Any]:
+        columns = [getattr(kind, name) for name in COMPARED[kind]]
+        if not only:
+            objects = ("fields", "metadata_", "values")
+            columns = [sa.cast(c, sa.Text).label(c.key) if c.key in objects else c for c in columns]
+        query = sa.select(_hexadecimal(of).label("hex"), *columns, *more).where(Record.dataset_id == dataset_id)
+        if only:
+            query = query.where(Record.id.in_([UUID(id_) for id_ in only]))
+        return db.execute(query if kind is Record else query.join(Record, Record.id == of))
 
-    def text(column: Any) -> Any:
-        return sa.cast(column, sa.Text)
-
-    parts: dict[UUID, int] = {}
-    for row in rows(
-        Response.record_id, Response.id, Response.user_id, Response.status, text(Response.values).label("v")
-    ):
-        parts[row.record_id] = parts.get(row.record_id, 0) + _response_digest(row, json_of(row.v))
-    kinds = (Suggestion.record_id, Suggestion.question_id, Suggestion.type, Suggestion.agent)
-    for row in rows(*kinds, text(Suggestion.value).label("v"), text(Suggestion.score).label("s")):
-        parts[row.record_id] = parts.get(row.record_id, 0) + _suggestion_digest(row, json_of(row.v), json_of(row.s))
-    for row in rows(Vector.record_id, Vector.vector_settings_id, Vector.updated_at):
-        parts[row.record_id] = parts.get(row.record_id, 0) + _vector_digest(row)
-    own = (Record.id, Record.external_id, Record.status, Record.inserted_at, Record.updated_at)
+    parts: dict[str, int] = {}
+    for kind in (Response, Suggestion, Vector):
+        for row in rows(kind, kind.record_id):
+            parts[row.hex] = parts.get(row.hex, 0) + _digest(kind, row)
     return {
-        row.id: (
-            _record_digest(row, json_of(row.f), json_of(row.m)),
-            str(row.status),
-            _microseconds(row.updated_at),
-            parts.get(row.id, 0),
-        )
-        for row in rows(*own, text(Record.fields).label("f"), text(Record.metadata_).label("m"))
+        row.hex: (_digest(Record, row), str(row.status), _microseconds(row.updated_at), parts.get(row.hex, 0))
+        for row in rows(Record, Record.id, Record.status, Record.updated_at)
     }
+
+
+def _hexadecimal(column: Any) -> Any:
+    return sa.func.replace(sa.cast(column, sa.String), "-", "")
 
 
 def _differences(connection: sqlite3.Connection, dataset_id: UUID) -> tuple[list[UUID], list[UUID]]:
@@ -1134,13 +1121,12 @@ def _differences(connection: sqlite3.Connection, dataset_id: UUID) -> tuple[list
     indexed = _state_of_index(index) if index else {}
     with Session(_database()) as db:
         held = _state_of_database(db, dataset_id)
-        stale = [record_id for record_id, state in held.items() if indexed.get(record_id) != state]
-        for start in range(0, len(stale), CHUNK):
-            some = [record_id for record_id in stale[start : start + CHUNK] if record_id in indexed]
-            held.update(_state_of_database(db, dataset_id, some) if some else {})
+        other = [id_ for id_, state in held.items() if id_ in indexed and indexed[id_] != state]
+        for start in range(0, len(other), CHUNK):
+            held |= _state_of_database(db, dataset_id, other[start : start + CHUNK])
     return (
-        [record_id for record_id in stale if indexed.get(record_id) != held[record_id]],
-        [record_id for record_id in indexed if record_id not in held],
+        [UUID(id_) for id_, state in held.items() if indexed.get(id_) != state],
+        [UUID(id_) for id_ in indexed if id_ not in held],
     )
 
 
