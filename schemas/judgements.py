@@ -1,10 +1,13 @@
-"""What people and judges say of replies: candidates, comparisons, preferences, rewrites, image reviews."""
+"""What people and judges say of replies: candidates, comparisons, preferences, answers, rewrites, image reviews."""
 
 from __future__ import annotations
 
 import dataframely as dy
 import polars as pl
 
+from schemas.turns import LOCALE_PATTERN
+
+PROJECTS = ("pairwise", "violation", "image", "grey")
 PREFERENCES = ("a", "b", "tie")
 
 
@@ -72,7 +75,7 @@ class Comparison(dy.Schema):
         strength: 0 (tie) to 3 (much better).
         reasons: Short labels the annotator ticked.
         annotator: Pseudonym; begins with `simulated:` for a rehearsal.
-        seconds: Time the annotator took.
+        seconds: Time the annotator took; null where it is not known.
         timestamp: When, UTC.
     """
 
@@ -89,7 +92,7 @@ class Comparison(dy.Schema):
     strength = dy.Int8(min=0, max=3)
     reasons = dy.List(dy.String())
     annotator = dy.String(min_length=1)
-    seconds = dy.Float64(min=0.0)
+    seconds = dy.Float64(nullable=True, min=0.0)
     timestamp = dy.Datetime(time_zone="UTC", time_unit="us")
 
     @dy.rule()
@@ -119,6 +122,37 @@ class Preference(dy.Schema):
     agreement = dy.Float64(min=0.5, max=1.0)
     annotators = dy.Int32(min=1)
     simulated = dy.Bool()
+
+
+class Answer(dy.Schema):
+    """One annotator's answer to one question about one record, whatever the project: what agreement is measured on.
+
+    Attributes:
+        project: Which annotation project asked, one of `PROJECTS`.
+        record_id: Ours: the task's id in `pairwise`, the turn's elsewhere.
+        turn_id, persona_id: The turn that was looked at, and its character.
+        locale: Of the turn; `und` where it is not known.
+        question: Name of the question.
+        value: The answer; JSON where it is a list. A ranking of two replies is `a`, `b` or `tie`.
+        annotator: Pseudonym; begins with `simulated:` for a rehearsal.
+        seconds: Time the annotator took for the record, all questions together; null where it is not known.
+        timestamp: When it was submitted, UTC.
+        gold: What was expected, as in `value`; null where nothing was.
+        first_shown: Which of two replies stood first, `a` or `b`; null where there are not two.
+    """
+
+    project = dy.String(primary_key=True, check=lambda project: project.is_in(PROJECTS))
+    record_id = dy.String(primary_key=True, min_length=1)
+    question = dy.String(primary_key=True, min_length=1)
+    annotator = dy.String(primary_key=True, min_length=1)
+    turn_id = dy.String(min_length=1)
+    persona_id = dy.String(min_length=1)
+    locale = dy.String(regex=LOCALE_PATTERN)
+    value = dy.String()
+    seconds = dy.Float64(nullable=True, min=0.0)
+    timestamp = dy.Datetime(time_zone="UTC", time_unit="us")
+    gold = dy.String(nullable=True)
+    first_shown = dy.String(nullable=True, check=lambda side: side.is_in(["a", "b"]))
 
 
 class Rewrite(dy.Schema):

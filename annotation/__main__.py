@@ -1,0 +1,75 @@
+"""`python -m annotation`: the server people annotate in, what goes in and what comes out."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from annotation.commands import COMMANDS
+from schemas.problems import Problem
+
+FAULT = 70  # as sysexits.h has it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Words after `python -m annotation`; None takes those of the process.
+
+    Returns:
+        0, or 2 for wrong input or a machine without room, 70 for a mistake of ours, 130 after Ctrl-C.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser("python -m annotation", description="People's judgements, in Argilla.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        if words[:1] == [name]:  # the others' modules are not needed
+            command.add_argument(
+                "--home",
+                type=Path,
+                metavar="DIR",
+                help="the server's home (default: FLYWHEEL_ANNOTATION_HOME, or a place among the user's data)",
+            )
+            importlib.import_module(f"annotation.commands.{name}").add_arguments(command)
+    given = parser.parse_args(words)
+    try:
+        return importlib.import_module(f"annotation.commands.{given.command}").run(given) or 0
+    except Problem as problem:
+        print(*problem.sentences, sep="\n", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. The same command again goes on from there.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        place = error.filename or "A file"
+        print(f"{place}: {why}. Mend that, and run the same command again.", file=sys.stderr)
+        return 2
+    except Exception as error:
+        print(_fault(error), file=sys.stderr)
+        return FAULT
+
+
+def _fault(error: Exception) -> str:
+    """Where an error of ours comes from, without its text: libraries put values into theirs, and so messages."""
+    import traceback
+
+    house = Path(__file__).parent.parent
+    ours = tuple(str(house / package) for package in ("annotation", "schemas"))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
+    last = frames[-1] if frames else None
+    place = f"{Path(last.filename).relative_to(house)}, line {last.lineno} ({last.name})" if last else "a library"
+    return (
+        f"{type(error).__name__} in {place}: a mistake of these programs, not of yours; please report this sentence. "
+        "The error's own text is left out, since it may hold messages."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

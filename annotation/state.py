@@ -1,0 +1,75 @@
+"""What push keeps on this machine, beside the server's home: expected answers, and records that were refused.
+
+    projects/PROJECT[-ROUND]/gold.parquet      record_id, expected: never on the server, where annotators could read it
+    projects/PROJECT[-ROUND]/refused.jsonl     records the server would not take, exactly as they were sent
+
+Readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.problems import Problem
+
+GOLD = {"record_id": pl.String, "expected": pl.String}
+
+
+class State:
+    """State of one project and round.
+
+    Attributes:
+        directory: Where it is kept.
+    """
+
+    def __init__(self, home: Path, project: str, round_: str | None) -> None:
+        self.directory = home / "projects" / (project + (f"-{round_}" if round_ else ""))
+
+    def gold(self) -> pl.DataFrame:
+        """Expected answers: `record_id`, `expected`.
+
+        Raises:
+            Problem: The file cannot be read.
+        """
+        file = self.directory / "gold.parquet"
+        if not file.is_file():
+            return pl.DataFrame(schema=GOLD)
+        try:
+            return pl.read_parquet(file).select(GOLD).cast(GOLD)  # type: ignore[arg-type]
+        except (pl.exceptions.PolarsError, OSError):
+            raise Problem(f"{file}: cannot be read; push with --gold again.") from None
+
+    def keep_gold(self, expected: pl.DataFrame) -> None:
+        """Add expected answers; the newest counts."""
+        both = pl.concat([self.gold(), expected.select(GOLD)]).unique("record_id", keep="last").sort("record_id")
+        draft = self._private("gold.parquet.partial")
+        both.write_parquet(draft)
+        draft.replace(self.directory / "gold.parquet")
+
+    def keep_refused(self, letters: Iterable[dict[str, Any]]) -> Path | None:
+        """Write the records this push was refused, in place of the last one's; None where there are none."""
+        file = self.directory / "refused.jsonl"
+        lines = [json.dumps(letter, ensure_ascii=True) + "\n" for letter in letters]
+        if not lines:
+            file.unlink(missing_ok=True)
+            return None
+        draft = self._private("refused.jsonl.partial")
+        draft.write_text("".join(lines), encoding="utf-8")
+        draft.replace(file)
+        return file
+
+    def _private(self, name: str) -> Path:
+        """An empty file that its owner alone may read."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for made in (self.directory, self.directory.parent):
+            made.chmod(0o700)
+        path = self.directory / name
+        path.unlink(missing_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        return path
