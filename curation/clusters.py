@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from curation import on_disk
 from schemas.problems import Problem
 
 MOST = 4096  # clusters where the recipe names no number
@@ -20,6 +21,7 @@ ROUNDS = 10
 BLOCK = 8192  # rows read at once
 
 Vectors = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.signedinteger[Any]]
 
 
 def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
@@ -53,11 +55,11 @@ def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
     )
     taken = min(rows, SAMPLE * clusters)
     sample = np.arange(taken, dtype=np.int64) * rows // taken
-    parts = []
-    for begin in range(0, taken, BLOCK // 4):  # a page read brings those around it along
-        parts.append(_checked(embeddings, sample[begin : begin + BLOCK // 4]))
-        let_go(embeddings)
-    kmeans.train(np.concatenate(parts))
+    fitted = np.empty((taken, width), dtype=np.float32)
+    for begin in range(0, taken, BLOCK):
+        part = slice(begin, begin + BLOCK)
+        fitted[part] = _checked(embeddings, sample[part])
+    kmeans.train(fitted)
     return np.asarray(kmeans.centroids, dtype=np.float32)
 
 
@@ -77,9 +79,9 @@ def assign(embeddings: Vectors, centroids: Vectors) -> npt.NDArray[np.int32]:
     return nearest(embeddings, centroids, 1)[:, 0].astype(np.int32)
 
 
-def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> npt.NDArray[np.int64]:
-    """The centroids that each row is most like, the best first, int64 [n, count]; as `assign`."""
-    found = np.zeros((len(embeddings), count), dtype=np.int64)
+def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> Numbers:
+    """The centroids that each row is most like, the best first, [n, count], int16 if that will do; as `assign`."""
+    found = np.zeros((len(embeddings), count), dtype=np.int16 if len(centroids) < 1 << 15 else np.int32)
     if not len(embeddings):
         return found
     index = _faiss().IndexFlatIP(centroids.shape[1])
@@ -87,14 +89,11 @@ def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> npt.NDArray[
     for begin in range(0, len(embeddings), BLOCK):
         rows = np.arange(begin, min(begin + BLOCK, len(embeddings)))
         found[rows] = index.search(_checked(embeddings, rows), count)[1]
-        if begin // BLOCK % 8 == 7:
-            let_go(embeddings)
-    let_go(embeddings)
     return found
 
 
 def _checked(embeddings: Vectors, rows: npt.NDArray[np.int64]) -> Vectors:
-    some = np.ascontiguousarray(embeddings[rows], dtype=np.float32)
+    some = np.ascontiguousarray(on_disk.take(embeddings, rows), dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(some).all(axis=1))
     if len(bad):
         raise Problem(
@@ -102,15 +101,6 @@ def _checked(embeddings: Vectors, rows: npt.NDArray[np.int64]) -> Vectors:
             "finite float32. Look at the embedding model and its precision."
         )
     return some
-
-
-def let_go(array: Any) -> None:
-    """Let go of what has been read of an array on disk, so that the process does not seem to grow by it."""
-    import mmap
-
-    held = getattr(array, "_mmap", None)
-    if isinstance(held, mmap.mmap) and array.mode != "c":
-        held.madvise(mmap.MADV_DONTNEED)
 
 
 def _faiss() -> Any:
