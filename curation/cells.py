@@ -14,6 +14,7 @@ import polars as pl
 
 from curation import clusters, wording
 from curation.embed import turn_vectors
+from curation.on_disk import Stored
 
 BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest is that of meaning
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
@@ -46,10 +47,10 @@ def write(file: BinaryIO, embeddings: Sequence[Floats], plain: Sequence[pl.Serie
     file.write(vectors.data)
 
 
-def written(file: BinaryIO, count: int) -> Floats:
-    """What was written of so many rows, one at least; on disk."""
+def written(file: BinaryIO, count: int) -> Stored:
+    """What was written of so many rows, one at least."""
     file.flush()
-    return np.memmap(file, dtype=np.float32, mode="r", shape=(count, file.tell() // 4 // count))  # type: ignore[call-overload, no-any-return]
+    return Stored(file.fileno(), np.dtype(np.float32), (count, file.tell() // 4 // count))
 
 
 class Cells(NamedTuple):
@@ -68,7 +69,7 @@ class Cells(NamedTuple):
     asking: Places
 
 
-def cells(vectors: Floats, seed: int) -> Cells:
+def cells(vectors: Stored, seed: int) -> Cells:
     """K-means cells, who lives in each and who is looked for in each."""
     count = len(vectors)
     if count <= BRUTE:

@@ -24,13 +24,13 @@ Vectors = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.signedinteger[Any]]
 
 
-def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
+def fit(embeddings: Vectors | on_disk.Stored, count: int | None, seed: int) -> Vectors:
     """Fit centroids.
 
     The same rows in the same order give the same centroids, on any number of threads; sort by `turn_id` before.
 
     Args:
-        embeddings: float32 or float16 [n, d], each of length 1; may lie on disk (`numpy.memmap`).
+        embeddings: float32 or float16 [n, d], each of length 1; may lie on disk (`numpy.memmap` or `on_disk.Stored`).
         count: How many clusters, at most n of them; None takes the square root of n, at most 4,096.
         seed: The recipe's seed.
 
@@ -63,11 +63,11 @@ def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
     return np.asarray(kmeans.centroids, dtype=np.float32)
 
 
-def assign(embeddings: Vectors, centroids: Vectors) -> npt.NDArray[np.int32]:
+def assign(embeddings: Vectors | on_disk.Stored, centroids: Vectors) -> npt.NDArray[np.int32]:
     """The centroid that each row is most like.
 
     Args:
-        embeddings: float32 or float16 [n, d]; may lie on disk.
+        embeddings: float32 or float16 [n, d]; may lie on disk, as for `fit`.
         centroids: float32 [k, d].
 
     Returns:
@@ -79,7 +79,7 @@ def assign(embeddings: Vectors, centroids: Vectors) -> npt.NDArray[np.int32]:
     return nearest(embeddings, centroids, 1)[:, 0].astype(np.int32)
 
 
-def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> Numbers:
+def nearest(embeddings: Vectors | on_disk.Stored, centroids: Vectors, count: int) -> Numbers:
     """The centroids that each row is most like, the best first, [n, count], int16 if that will do; as `assign`."""
     found = np.zeros((len(embeddings), count), dtype=np.int16 if len(centroids) < 1 << 15 else np.int32)
     if not len(embeddings):
@@ -92,7 +92,7 @@ def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> Numbers:
     return found
 
 
-def _checked(embeddings: Vectors, rows: npt.NDArray[np.int64]) -> Vectors:
+def _checked(embeddings: Vectors | on_disk.Stored, rows: npt.NDArray[np.int64]) -> Vectors:
     some = np.ascontiguousarray(on_disk.take(embeddings, rows), dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(some).all(axis=1))
     if len(bad):

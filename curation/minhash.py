@@ -69,6 +69,7 @@ class Signed:
         keys = count * PERMUTATIONS * 4  # where they begin: of each band those of all texts
         file.truncate(keys + count * BANDS * 8)
         self._signatures = np.memmap(file, np.uint32, "r+", 0, (count, PERMUTATIONS))  # type: ignore[call-overload]
+        self._stored = on_disk.Stored(file.fileno(), np.dtype(np.uint32), (count, PERMUTATIONS))
         self._bands = np.memmap(file, np.uint64, "r+", keys, (BANDS, count))  # type: ignore[call-overload]
 
     def add(self, rows: on_disk.Places, found: Signatures) -> None:
@@ -88,7 +89,7 @@ class Signed:
             least: Agreement.
             worth: Which of some pairs are of use.
         """
-        count = len(self._signatures)
+        count = len(self._stored)
         found = np.zeros(0, dtype=np.int64)
         for band in range(BANDS):
             keys = np.asarray(self._bands[band][rows])
@@ -108,7 +109,7 @@ class Signed:
         share = np.empty(len(row), dtype=np.float32)
         for begin in range(0, len(row), TOGETHER):
             part = slice(begin, begin + TOGETHER)
-            one, two = (on_disk.take(self._signatures, rows[part]) for rows in (row, other))
+            one, two = (on_disk.take(self._stored, rows[part]) for rows in (row, other))
             np.mean(one == two, axis=1, dtype=np.float32, out=share[part])
         return share
 

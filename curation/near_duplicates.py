@@ -26,6 +26,7 @@ import polars as pl
 from curation import on_disk, wording
 from curation.alike import Messages, messages
 from curation.cells import BY_LETTERS, Cells
+from curation.on_disk import Stored
 from curation.wording import Vocabulary
 from schemas.curation_recipe import NearDuplicates
 
@@ -101,7 +102,7 @@ class Side(NamedTuple):
 
 def first_alike(
     sides: Sequence[Side],
-    vectors: Floats,
+    vectors: Stored,
     cells: Cells,
     long: Flags,
     settings: NearDuplicates,
@@ -196,7 +197,7 @@ class _Waiting:
 
 def _search(
     sides: Sequence[Side],
-    vectors: Floats,
+    vectors: Stored,
     cells: Cells,
     settings: NearDuplicates,
     words: Vocabulary,
@@ -225,7 +226,7 @@ def _search(
 
 
 def _in_cell(
-    sides: int, vectors: Floats, waiting: _Waiting, block: Rows, others: Rows, after: Rows, full: Flags
+    sides: int, vectors: Stored, waiting: _Waiting, block: Rows, others: Rows, after: Rows, full: Flags
 ) -> Iterator[Edges]:
     """Look for rows of the block in one cell, a growing piece of the ranking at a time.
 
