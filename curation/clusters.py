@@ -18,7 +18,7 @@ from schemas.problems import Problem
 MOST = 4096  # clusters where the recipe names no number
 SAMPLE = 50  # turns that each centroid is fitted on at most; more change little
 ROUNDS = 10
-BLOCK = 8192  # rows read at once
+BLOCK = 4096  # rows read at once
 
 Vectors = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.signedinteger[Any]]

@@ -24,7 +24,7 @@ from schemas.curation_recipe import NearDuplicates
 from schemas.problems import Problem
 from schemas.turns import hash_fraction
 
-BLOCK = 8192  # turns read at once
+BLOCK = 2048  # turns read at once
 TOGETHER = 50_000  # pairs of long messages settled at once
 COUNTED = 50_000  # turns whose words are counted, about
 KINDS = ("exact", "embedding", "minhash")
@@ -69,7 +69,7 @@ def find_texts(ids: pl.Series, texts: pl.Series, vectors: Vectors, settings: Nea
         `turn_id` (of the text), `duplicate_of`, `kind`, `similarity`. Texts that are not in it survive; a survivor and
         those that name it make a group.
     """
-    order = _order(pl.DataFrame({"length": -texts.str.len_chars().cast(pl.Int64), "id": ids}), seed, ids)
+    order = _order(pl.DataFrame({"length": -texts.str.len_chars().cast(pl.Int32)}), seed, ids)
     return _find(ids, ids, [texts], [vectors], order, settings, seed)
 
 
@@ -85,19 +85,29 @@ def rank(turns: pl.DataFrame, seed: int) -> npt.NDArray[np.int32]:
         seed: The recipe's seed.
     """
     worst = turns.select(
-        thumb=-pl.col("thumb").fill_null(0).cast(pl.Int64),
-        continued=pl.when(pl.col("continued")).then(0).when(pl.col("continued").is_null()).then(1).otherwise(2),
+        thumb=-pl.col("thumb").fill_null(0).cast(pl.Int8),
+        continued=1 - pl.coalesce(2 * pl.col("continued").cast(pl.Int8) - 1, 0).cast(pl.Int8),
         broken=~pl.col("reply").str.contains(_ENDS_WELL),
-        history=-pl.col("history").cast(pl.Int64),
+        history=-pl.col("history").cast(pl.Int32),
         tools=pl.col("tool_calls").is_null(),
-        length=-pl.col("reply").str.len_chars().cast(pl.Int64),
+        length=-pl.col("reply").str.len_chars().cast(pl.Int32),
     )
     return _order(worst, seed, turns["turn_id"])
 
 
 def _order(worst: pl.DataFrame, seed: int, ids: pl.Series) -> npt.NDArray[np.int32]:
-    by = worst.with_columns(hash_fraction(seed, "duplicates", ids).alias("_hash"), ids.alias("_id"))
-    return by.with_row_index("_row").sort(by.columns)["_row"].to_numpy().astype(np.int32)
+    """Row numbers by what is worst, the first column first, then by the hash of the id, then by the id."""
+    keys = [*(column.to_numpy() for column in worst), hash_fraction(seed, "duplicates", ids).to_numpy()]
+    order = np.lexsort(keys[::-1]).astype(np.int32)
+    same = np.ones(max(0, len(order) - 1), dtype=bool)
+    for key in keys:
+        same &= key[order[1:]] == key[order[:-1]]
+    if same.any():
+        tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        group = np.cumsum(np.insert(~same, 0, True))[tied]
+        rows = pl.DataFrame({"group": group, "id": ids.gather(order[tied]), "row": order[tied]}).sort("group", "id")
+        order[tied] = rows["row"].to_numpy()
+    return order
 
 
 def _find(
