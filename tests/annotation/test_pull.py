@@ -135,8 +135,6 @@ def test_nothing_is_lost_or_changed_on_the_way(server, tmp_path_factory, data):
     answers = pl.read_parquet(tmp_path / "out" / "answers.parquet")
     questions = ("preference", "comment")
     by_question = {q: dict(answers.filter(question=q).select("record_id", "value").iter_rows()) for q in questions}
-        q: dict(answers.filter(question=q).select("record_id", "value").iter_rows()) for q in ("preference", "comment")
-    }
     assert {name: (by_question["preference"][name], by_question["comment"][name]) for name in said} == said
     assert dict(pulled.select("task_id", "preference").iter_rows()) == by_question["preference"]
 
