@@ -222,7 +222,6 @@ def record(
     first = row["first_turn"]
     known = {
         **{item["name"]: row.get(item["name"]) for item in project.metadata},
-        "persona": row["persona_id"],
         "cluster": row["cluster_id"],
         "first_turn": None if first is None else "yes" if first else "no",
     }
