@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,10 +39,9 @@ def run(given: argparse.Namespace) -> int:
     with Console(stderr=True).status("Measuring"):
         report = measure(given.pulled)
         out.parent.mkdir(parents=True, exist_ok=True)
-        _replace(out, page(report, given.pulled.resolve().name).encode())
-        report.consensus.write_parquet(draft := out.with_name("consensus.parquet.partial"))
-        draft.chmod(0o600)
-        draft.replace(out.with_name("consensus.parquet"))
+        html = page(report, given.pulled.resolve().name).encode()
+        _replace(out, lambda file: file.write(html))
+        _replace(out.with_name("consensus.parquet"), report.consensus.write_parquet)
     if given.json:
         print(json.dumps(report.as_json(), ensure_ascii=False, allow_nan=False))
         return 0
@@ -51,12 +51,12 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file that its owner alone may read, whole or not at all."""
     draft = path.with_name(path.name + ".partial")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+        write(file)
     draft.replace(path)
 
 
