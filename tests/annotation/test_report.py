@@ -69,13 +69,15 @@ def test_traits_of_characters_are_one_label():
     ]
 
 
-def test_the_last_answer_counts():
-    twice = answers([("r", "preference", "ann", "a"), ("r", "preference", "ann", "b")]).with_columns(
+@pytest.mark.parametrize("last", ["a", "b"])
+def test_the_last_answer_counts(last):
+    other = {"a": "b", "b": "a"}[last]
+    twice = answers([("r", "preference", "ann", other), ("r", "preference", "ann", last)]).with_columns(
         timestamp=pl.col("timestamp") + pl.duration(seconds=pl.int_range(pl.len()))
     )
     for table in (twice, twice.reverse()):
         read = as_votes(table)
-        assert (read.votes["value"].to_list(), read.repeated) == (["b"], 1)
+        assert (read.votes["value"].to_list(), read.repeated) == ([last], 1)
 
 
 @pytest.mark.parametrize(
