@@ -3,6 +3,7 @@
     projects/PROJECT[-ROUND]/gold.parquet      record_id, expected: never on the server, where annotators could read it
     projects/PROJECT[-ROUND]/refused.jsonl     records the server would not take, exactly as they were sent
     projects/PROJECT[-ROUND]/lock              held by the one push that runs
+    projects/seal.key                          opens what annotators may not see of records: see `annotation.seal`
 
 Readable by its owner alone.
 """
@@ -19,6 +20,7 @@ from typing import Any
 
 import polars as pl
 
+from annotation.seal import Seal
 from schemas.problems import Problem
 
 GOLD = {"record_id": pl.String, "expected": pl.String}
@@ -29,10 +31,12 @@ class State:
 
     Attributes:
         directory: Where it is kept.
+        seal: For what annotators may not see.
     """
 
     def __init__(self, home: Path, project: str, round_: str | None) -> None:
         self.directory = home / "projects" / (project + (f"-{round_}" if round_ else ""))
+        self.seal = Seal(home)
 
     def gold(self) -> pl.DataFrame:
         """Expected answers: `record_id`, `expected`.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from annotation import projects
 from annotation.projects import image, pairwise, showing, violation
-from annotation.push import record
+from annotation.push import ORIGIN, record
+from annotation.seal import Seal
 from schemas.judgements import PROJECTS
 from schemas.personas import Persona
 from schemas.problems import Problem
@@ -235,8 +238,12 @@ def test_what_annotators_are_given_names_no_policy(first):
     }  # fmt: skip
     project = projects.find("pairwise")
     character = Persona(persona_id="p", name="P", locale="de-DE", system_prompt="s", traits=("kind",))
-    made = record(project, row, character, {})
-    hidden = {item["name"] for item in project.metadata if not item["visible_for_annotators"]} | {"origin"}
+    with tempfile.TemporaryDirectory() as home:
+        made = record(project, row, character, {}, Seal(Path(home)))
+        sealed = made["metadata"].pop(ORIGIN)
+        assert Seal(Path(home)).open(sealed)["first_shown"] == first
+    assert isinstance(sealed, str)
+    hidden = {item["name"] for item in project.metadata if not item["visible_for_annotators"]}
     seen = {**made["fields"], **{name: value for name, value in made["metadata"].items() if name not in hidden}}
     assert "old" not in json.dumps(seen)
     assert "new" not in json.dumps(seen)

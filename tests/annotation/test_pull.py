@@ -23,7 +23,8 @@ from annotation.once_more import ask_again
 from annotation.projects import pairwise, violation
 from annotation.projects.stages import of_turns, source
 from annotation.pull import pull
-from annotation.push import Settings, push
+from annotation.push import Settings, origin_of, push
+from annotation.seal import Seal
 from annotation.state import State
 from schemas.judgements import AnnotationTask, Comparison
 from schemas.problems import Problem
@@ -125,7 +126,7 @@ def test_nothing_is_lost_or_changed_on_the_way(server, tmp_path_factory, data):
         comment = data.draw(TEXTS.filter(bool))
         values = {"preference": ranks(first, second, listed), "comment": comment, "strength": "2"}
         respond(api, record, values)
-        shown = record["metadata"]["first_shown"]
+        shown = origin_of(record, Seal(tmp_path))["first_shown"]
         better = "a" if (first < second) == (shown == "a") else "b"
         said[name] = ("tie" if first == second else better, comment)
     pull(api, pairwise.PROJECT, tmp_path / "out", State(tmp_path, "pairwise", round_), round_)
@@ -153,7 +154,7 @@ def test_drafts_and_discards_are_counted_and_not_taken(api, annotators, round_, 
     row = pl.read_parquet(tmp_path / "out" / "comparisons.parquet").row(0, named=True)
     assert (row["annotator"], row["strength"], row["reasons"]) == (f"anna-{round_}", 3, ["in character", "livelier"])
     assert row["seconds"] is None  # a first answer
-    assert row["preference"] == found[0]["metadata"]["first_shown"]
+    assert row["preference"] == origin_of(found[0], state.seal)["first_shown"]
     answers = pl.read_parquet(tmp_path / "out" / "answers.parquet")
     assert answers["first_shown"].to_list() == [row["preference"]] * 3
     # The same answers, the same bytes; and a changed answer changes them.

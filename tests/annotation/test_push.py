@@ -24,7 +24,8 @@ from annotation.api import Api
 from annotation.projects import pairwise
 from annotation.projects.project import Project
 from annotation.projects.stages import source
-from annotation.push import ORIGIN, Settings, push
+from annotation.push import Settings, origin_of, push
+from annotation.seal import Seal
 from annotation.state import State
 from schemas.judgements import PROJECTS, AnnotationTask
 from schemas.problems import Problem
@@ -80,7 +81,7 @@ def test_a_stage_is_pushed_once(name, api, round_, tmp_path):
     assert records(api, name, round_) == before
     assert first.given + sum(first.left_out.values()) == (12 if name == "grey" else 24)
     one = next(iter(before.values()))
-    assert one["metadata"]["locale"] == one["metadata"][ORIGIN]["locale"]
+    assert one["metadata"]["locale"] == origin_of(one, state.seal)["locale"]
     found = datasets.list_datasets(api, project, round_)
     assert all(place.workspace == f"flywheel-{place.locale}" for place in found)
 
@@ -88,10 +89,9 @@ def test_a_stage_is_pushed_once(name, api, round_, tmp_path):
 def test_sides_on_the_server_are_balanced(api, round_, tmp_path):
     rows = material.tasks(30)
     push(api, pairwise.PROJECT, task_source(rows), State(tmp_path, "pairwise", round_), Settings(round=round_))
-    first = [
-        record["metadata"][ORIGIN][f"policy_{record['metadata']['first_shown']}"]
-        for record in records(api, "pairwise", round_).values()
-    ]
+    seal = Seal(tmp_path)
+    made = [origin_of(record, seal) for record in records(api, "pairwise", round_).values()]
+    first = [origin[f"policy_{origin['first_shown']}"] for origin in made]
     assert first.count("parent") == first.count("candidate") == 15
 
 
@@ -138,7 +138,8 @@ def test_killed_and_run_again_is_the_same_as_run_once(api, round_, tmp_path, the
     plan = task_source(rows).plan.join(pl.read_parquet(tmp_path / "sample" / "prompts.parquet"), on="turn_id")
     plan = plan.select("record_id", "policy", "swapped", locale="locale_right", votes=pl.lit(3))
     planned = pairwise.sides(plan, pl.DataFrame(schema={"record_id": pl.String, "first_shown": pl.String}))
-    assert {name: record["metadata"]["first_shown"] for name, record in found.items()} == dict(planned.iter_rows())
+    seal = Seal(there)
+    assert {name: origin_of(record, seal)["first_shown"] for name, record in found.items()} == dict(planned.iter_rows())
 
 
 def _count(api, round_):
@@ -192,7 +193,7 @@ def test_votes_by_record_vectors_traits_and_suggestions(api, round_, tmp_path, t
     for record in found.values():
         (given,) = record["suggestions"]
         ranks = {option["value"]: option["rank"] for option in given["value"]}
-        assert (ranks["reply_1"] < ranks["reply_2"]) == (record["metadata"]["first_shown"] == "a")
+        assert (ranks["reply_1"] < ranks["reply_2"]) == (origin_of(record, Seal(there))["first_shown"] == "a")
         assert given["agent"] == "judge"
 
 
@@ -207,8 +208,8 @@ def test_gold_is_mixed_in_unmarked(api, round_, tmp_path, there):
     found = records(api, "pairwise", round_)
     assert set(found) == set(rows["task_id"])
     assert "expected" not in json.dumps(found)
-    shapes = {tuple(sorted(record["metadata"][ORIGIN])) for record in found.values()}
-    assert len(shapes) == 1
+    assert len({tuple(sorted(record["metadata"])) for record in found.values()}) == 1
+    assert len({tuple(sorted(origin_of(record, Seal(there)))) for record in found.values()}) == 1
     kept = State(there, "pairwise", round_).gold()
     assert dict(kept.iter_rows()) == dict.fromkeys(rows["task_id"].tail(4), "a")
     file = there / "projects" / f"pairwise-{round_}" / "gold.parquet"
