@@ -133,7 +133,7 @@ class Argilla:
 
 def _task(record: Json) -> Json:
     """A task, from the record it was made into."""
-    origin, fields = record["metadata"][ORIGIN], record["fields"]
+    origin, fields = record["metadata"][ORIGIN], showing.as_written(record["fields"])
     replies = [fields[pairwise.FIRST], fields[pairwise.SECOND]]
     a, b = replies if origin["first_shown"] == "a" else replies[::-1]
     return {
