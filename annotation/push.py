@@ -227,7 +227,7 @@ def record(
     }
     made: Json = {
         "external_id": row["record_id"],
-        "fields": fields,
+        "fields": showing.as_shown(fields),
         "metadata": {**{name: value for name, value in known.items() if value is not None}, ORIGIN: seal.close(origin)},
     }
     suggestions = [{"question_id": questions[name], **given} for name, given in project.suggest(row).items()]
