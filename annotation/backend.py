@@ -16,9 +16,11 @@ class Backend(Protocol):
 
     Attributes:
         where: What to tell people: a path, an address.
+        problems: A sentence for each thing that went wrong with single tasks or answers.
     """
 
     where: str
+    problems: list[str]
 
     def push(self, tasks: pl.DataFrame) -> int:
         """Offer tasks (`schemas.judgements.AnnotationTask`); those already there stay as they are.

@@ -2,7 +2,8 @@
 
 Argilla gives access by workspace and sets the number of votes by dataset. So each locale has a workspace,
 `flywheel-de-DE`, whose members are the annotators who read it, and in it each project has a dataset for each number of
-votes, `pairwise-3-votes` (`pairwise-3-votes-ROUND` in a round that was given a name).
+votes, `pairwise-3-votes` (`pairwise-3-votes-ROUND` in a round that was given a name). Records that deserve one more
+vote are asked about again in `pairwise-extra-1`, `pairwise-extra-2` and so on.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Dataset(NamedTuple):
         workspace: Name of its workspace.
         locale: What is read in it.
         votes: Responses a record until it is done.
+        extra: 0, or the how-many-eth vote beyond those it is for.
         questions: The server's ids of questions, by name.
     """
 
@@ -39,6 +41,7 @@ class Dataset(NamedTuple):
     workspace: str
     locale: str
     votes: int
+    extra: int
     questions: dict[str, str]
 
     @property
@@ -56,8 +59,10 @@ def check_round(round_: str | None) -> None:
         raise Problem(f"--round {round_}: expected lower-case letters, digits and hyphens, 61 of them at most.")
 
 
-def dataset_name(project: str, votes: int, round_: str | None) -> str:
-    return f"{project}-{votes}-votes" + (f"-{round_}" if round_ else "")
+def dataset_name(project: str, votes: int, round_: str | None, extra: int = 0) -> str:
+    """Name of a dataset within its workspace."""
+    what = f"extra-{extra}" if extra else f"{votes}-votes"
+    return f"{project}-{what}" + (f"-{round_}" if round_ else "")
 
 
 def list_datasets(api: Api, project: Project, round_: str | None) -> list[Dataset]:
@@ -77,7 +82,14 @@ def list_datasets(api: Api, project: Project, round_: str | None) -> list[Datase
 
 
 def make_dataset(
-    api: Api, project: Project, locale: str, votes: int, round_: str | None, dimensions: int | None = None
+    api: Api,
+    project: Project,
+    locale: str,
+    votes: int,
+    round_: str | None,
+    *,
+    dimensions: int | None = None,
+    extra: int = 0,
 ) -> Dataset:
     """The dataset for a locale and a number of votes: found, finished where its making was cut off, or made.
 
@@ -90,13 +102,14 @@ def make_dataset(
         votes: Responses a record until it is done.
         round_: Name of the round, or None.
         dimensions: Of the vectors to find similar records by, if there are any.
+        extra: For votes beyond those that were asked for first: which of them.
 
     Raises:
         Problem: The dataset asks other questions than the project does, or has vectors of another size.
     """
     space = _workspace(api, PREFIX + locale)
-    name = dataset_name(project.name, votes, round_)
-    mark = {"project": project.name, "round": round_, "locale": locale, "version": project.version}
+    name = dataset_name(project.name, votes, round_, extra)
+    mark = {"project": project.name, "round": round_, "locale": locale, "version": project.version, "extra": extra}
     guidelines = project.guidelines
 
     def existing() -> Json | None:
@@ -209,7 +222,8 @@ def _checked(api: Api, project: Project, dataset: Json, workspace: str) -> Datas
     there = {item["name"]: item for item in api.get(f"datasets/{dataset['id']}/questions")["items"]}
     wrong = [item["name"] for item in project.questions if not _asks(there.get(item["name"]), item)]
     wrong += [name for name in there if name not in {item["name"] for item in project.questions}]
-    version = dataset["metadata"][MARK].get("version")
+    mark = dataset["metadata"][MARK]
+    version = mark.get("version")
     if wrong or version != project.version:
         what = f"its question {wrong[0]!r} is not the project's" if wrong else "it was made by another version"
         raise Problem(
@@ -220,8 +234,9 @@ def _checked(api: Api, project: Project, dataset: Json, workspace: str) -> Datas
         dataset["id"],
         dataset["name"],
         workspace,
-        dataset["metadata"][MARK]["locale"],
+        mark["locale"],
         dataset["distribution"]["min_submitted"],
+        mark.get("extra", 0),
         {name: item["id"] for name, item in there.items()},
     )
 

@@ -7,6 +7,7 @@ the server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def read_gold(file: Path, project: Project) -> pl.DataFrame:
     except FileNotFoundError:
         raise Problem(f"{file}: no such file; expected a Parquet file of gold questions.") from None
     except pl.exceptions.ColumnNotFoundError as error:
-        lacking = str(error).split("\n")[0].strip('"')
+        lacking = next(iter(re.findall(r"\w+", str(error).split('"')[1] if '"' in str(error) else str(error))), "?")
         raise Problem(f"{file}: lacks the column {lacking!r} that gold questions of {project.name} have.") from None
     except (pl.exceptions.PolarsError, OSError):
         raise Problem(f"{file}: cannot be read; expected a Parquet file of gold questions.") from None
@@ -55,7 +56,8 @@ def answers_to(project: Project) -> tuple[str, ...]:
 
 def mixed(source: Source, gold: pl.DataFrame) -> Source:
     """The source with gold among its rows; a row that is in both is there once."""
-    plan = pl.concat([source.plan, gold.select(source.plan.columns)]).unique("record_id", keep="first")
+    plan = pl.concat([source.plan, gold.select(pl.col(set(source.plan.columns) & set(gold.columns)))], how="diagonal")
+    plan = plan.unique("record_id", keep="first")
     new = gold.join(source.plan, on="record_id", how="anti").drop("expected")
 
     def batches() -> Iterator[pl.DataFrame]:

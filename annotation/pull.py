@@ -57,7 +57,7 @@ def pull(
             f"push first: `python -m annotation push --turns DIR --project {project.name}`."
         )
     total = sum(pages.count(api, place.id) for place in places)
-    said = responses.read(api, project, places, lambda seen: advance(seen, total, "reading"))
+    said = responses.read(api, project, places, state.seal, lambda seen: advance(seen, total, "reading"))
     advance(total, total, "writing")
     gold = dict(state.gold().iter_rows())
     answers = frame(list(responses.answers(project, said.rows, gold)), Answer)
@@ -73,17 +73,18 @@ def pull(
                 "from the pull before."
             )
     dropped = {**said.left_out, **made.left_out}
-    of_gold = sum(row["record_id"] in gold for row in said.rows)
-    if of_gold:
-        dropped["gold"] = of_gold
-    if said.again:
-        dropped["answered again by the same annotator"] = said.again
+    both = tables[ANSWERS].select(KEY).unique()
+    dropped["gold"] = both.filter(pl.col("record_id").is_in(list(gold))).height
+    dropped["answered again by the same annotator"] = said.again
     submitted = len(said.rows) + said.again + sum(said.left_out.values()) + carried
+    kept = sum(table.height for name, table in tables.items() if name != ANSWERS)
+    dropped["left out of the pull before"] = submitted - kept - sum(dropped.values())
+    dropped = {reason: count for reason, count in dropped.items() if count}
     return _write(
         out,
         settings,
         tables,
-        Rows(in_=submitted, kept=submitted - sum(dropped.values()), dropped=sum(dropped.values())),
+        Rows(in_=submitted, kept=kept, dropped=sum(dropped.values())),
         {
             "datasets": [place.label for place in places],
             "records": said.records,

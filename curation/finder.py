@@ -14,13 +14,11 @@ from curation import engines
 from curation.engines import EMBEDDED
 from curation.found import Found
 from curation.recognisers import FINDERS
-from curation.recognisers.names import Entity, names, read
+from curation.recognisers.names import names, read
 from schemas.curation_recipe import Scrub
 from schemas.problems import Problem
 
 BLOCK = 4096  # texts at once: what they hold in memory does not grow with the input
-UNREADABLE = "UNREADABLE"
-FEW = 8  # texts on all of which an engine may fail without being at fault
 
 
 class Finder:
@@ -53,11 +51,10 @@ class Finder:
                 engine and False for others.
 
         Returns:
-            Findings by text, in order, not overlapping. A text on which something fails is one finding of type
-            `UNREADABLE` as a whole: what was not looked through must not go out.
+            Findings by text, in order, not overlapping.
 
         Raises:
-            Exception: What the engine raised, where it fails on everything.
+            Exception: What an engine raised on any of the texts; whoever asks finds out on which (`rowsteps` does).
         """
         english = english or (list(tag) if self.language == "en" else [False] * len(texts))
         asked = dict.fromkeys(zip(texts, tag, english, strict=True))
@@ -71,43 +68,20 @@ class Finder:
     def _block(self, asked: Sequence[tuple[str, bool, bool]]) -> list[list[Found]]:
         readings = [read(text, english) for text, _, english in asked]
         wanted = list(dict.fromkeys(r.recased for r, (_, tag, _) in zip(readings, asked, strict=True) if r and tag))
-        entities = dict(zip(wanted, self._entities(wanted), strict=True))
-        failed = [answer for answer in entities.values() if isinstance(answer, Exception)]
-        if len(failed) == len(entities) > FEW:
-            raise failed[0]  # the engine is at fault, and masking every text would hide it
+        entities = dict(zip(wanted, self.engine.entities(wanted), strict=True))
         found = []
         for (text, tag, _), reading in zip(asked, readings, strict=True):
-            try:
-                hits = [
-                    hit if hit.recogniser else hit._replace(recogniser=finder.__name__)
-                    for finder in FINDERS
-                    for hit in finder(text)
-                ]
-                if reading is not None:
-                    seen = entities[reading.recased] if tag else None
-                    if isinstance(seen, Exception):
-                        raise seen
-                    hits += names(reading, seen)
-                if self._analyzer is not None:
-                    hits += self._presidio(text)
-                found.append(merged([hit for hit in hits if hit.score >= self._min_score]))
-            except (Problem, MemoryError, OSError):
-                raise  # of the machine or the recipe, not of a text
-            except Exception:
-                found.append([Found(0, len(text), UNREADABLE, 1.0, "finder")])
+            hits = [
+                hit if hit.recogniser else hit._replace(recogniser=finder.__name__)
+                for finder in FINDERS
+                for hit in finder(text)
+            ]
+            if reading is not None:
+                hits += names(reading, entities[reading.recased] if tag else None)
+            if self._analyzer is not None:
+                hits += self._presidio(text)
+            found.append(merged([hit for hit in hits if hit.score >= self._min_score]))
         return found
-
-    def _entities(self, texts: Sequence[str]) -> list[list[Entity] | Exception]:
-        """Entities by text, or what went wrong: one bad text costs itself only."""
-        try:
-            return list(self.engine.entities(texts))
-        except (Problem, MemoryError, OSError):
-            raise
-        except Exception as error:
-            if len(texts) == 1:
-                return [error]
-            half = len(texts) // 2
-            return [*self._entities(texts[:half]), *self._entities(texts[half:])]
 
     def _presidio(self, text: str) -> list[Found]:
         return [

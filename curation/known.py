@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from curation.finder import UNREADABLE
 from curation.found import INTRODUCED, NOT_A_NAME, Found
 from curation.people import PARTICLES, TOKEN, UNSPACED, People, fold, name_words, undrawn
 from curation.placeholders import NUMBERS, PERSON, compared
@@ -66,7 +65,7 @@ class Known:
                 shown = text[hit.start : hit.end]
                 if hit.type == PERSON:
                     mentions[shown] = max(hit.score, mentions.get(shown, 0.0))
-                elif hit.type != UNREADABLE:
+                else:
                     others.add((hit.type, shown))
         self.people = People(mentions)
         self._index: defaultdict[str, dict[tuple[str, ...], _Entry]] = defaultdict(dict)

@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from curation.conversations import Located, Mention
-from curation.finder import UNREADABLE
 from curation.people import PARTICLES, TITLES, TOKEN, fold, name_words, undrawn
 from curation.placeholders import PERSON, keyed, placeholder
 from curation.recognisers.names import table
@@ -76,7 +75,7 @@ def surrogates(located: Located, key: bytes) -> Callable[[Mention, str], str]:
     attempts: dict[tuple[str, str], int] = {}
     used: set[str] = set()
     for kind, identity in sorted(shown, key=lambda data: keyed(key, id, *data)):
-        if kind in (PERSON, UNREADABLE):
+        if kind == PERSON:
             continue
         first = min(shown[kind, identity])
         for attempt in range(ATTEMPTS):
@@ -91,8 +90,6 @@ def surrogates(located: Located, key: bytes) -> Callable[[Mention, str], str]:
         if kind == PERSON:
             renamed = _renamed(text, names[identity], Drawn(key, id, kind, identity))
             return renamed or placeholder(key, id, kind, identity)
-        if kind == UNREADABLE:
-            return placeholder(key, id, kind, identity)
         return made(kind, text, Drawn(key, id, kind, identity, str(attempts[kind, identity])), languages)
 
     return of

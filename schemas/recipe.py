@@ -55,8 +55,14 @@ class Annotation(Section):
 
     annotators: Literal["people", "simulated"] = "people"
     """`people`: the cycle writes tasks, stops, and goes on when they are answered. `simulated`: a rehearsal."""
+    tool: Literal["folder", "argilla"] = "folder"
+    """Where they do it. `folder`: tasks and answers are files of the generation. `argilla`: in the browser, on the
+    server of `python -m annotation serve`, or on the one that ARGILLA_API_URL and ARGILLA_API_KEY name."""
     votes: PositiveInt = 3
     """Annotators per pair."""
+    enough: Share = Field(1.0, gt=0, le=1)
+    """Share of all votes with which the cycle goes on. Annotators discard some pairs for good: below 1 does not wait
+    for those."""
     min_agreement: float = Field(0.6, ge=0.5, le=1)
     """Pairs on which fewer agree teach nothing and are dropped, with the reason."""
 

@@ -85,26 +85,6 @@ def test_what_the_engine_is_not_asked_about_would_not_have_changed(find: Finder)
     assert "Marco where r u" in asked
 
 
-def test_one_text_that_fails_costs_itself_only(find: Finder) -> None:
-    class Failing:
-        languages = find.languages
-
-        def entities(self, texts: Sequence[str]) -> list[list[Entity]]:
-            if any("Kevin" in text for text in texts):
-                raise ValueError("Kevin")
-            return find.engine.entities(texts)
-
-    failing = Finder.__new__(Finder)
-    failing.__dict__.update(find.__dict__, engine=Failing())
-    result = failing(CHAT, [True] * len(CHAT))
-    at = next(index for index, text in enumerate(CHAT) if "Kevin" in text)
-    assert result[at] == [Found(0, len(CHAT[at]), "UNREADABLE", 1.0, "finder")]
-    expected = find(CHAT, [True] * len(CHAT))
-    assert [hits for index, hits in enumerate(result) if index != at] == [
-        hits for index, hits in enumerate(expected) if index != at
-    ]
-
-
 def test_a_long_text_is_looked_through_in_pieces(find: Finder) -> None:
     text = "so we talked on and on. " * 1000 + "Then Nikhil Okonkwo came." + " and so on" * 2000
     assert shown(find, text) == ["Nikhil Okonkwo"]
