@@ -41,7 +41,7 @@ def test_pushing_twice_is_the_same_as_once_and_policies_are_not_shown(tmp_path):
     folder = Folder(tmp_path / "f")
     assert folder.push(tasks()) == 3
     assert folder.push(tasks()) == 0
-    assert folder.missing(2) == 6
+    assert folder.progress(2) == (0, 6)
     shown = (tmp_path / "f" / "tasks.jsonl").read_text()
     assert "secret" not in shown
     assert (tmp_path / "f").stat().st_mode & 0o077 == 0
@@ -68,7 +68,7 @@ def test_people_answer_with_lines_and_bad_lines_cost_themselves(tmp_path):
     ]
     assert [problem.split(":")[0] for problem in folder.problems] == [f"bob.jsonl, line {n}" for n in (2, 3, 4, 5)]
     assert "MARKED-TEXT" not in "".join(folder.problems)
-    assert folder.missing(1) == 1
+    assert folder.progress(1) == (2, 3)
 
 
 def votes(*said):
