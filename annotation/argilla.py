@@ -33,7 +33,7 @@ class Argilla:
     """An annotation backend on a server, in a round of its own.
 
     Attributes:
-        where: The server's address.
+        where: The server's address, and the round.
         problems: A sentence for each thing that went wrong with single records.
     """
 
@@ -60,7 +60,7 @@ class Argilla:
             readers: Locales by annotator; None leaves access as it is.
             advance: Told of tasks that were pushed, and of answers that were put in.
         """
-        self.where = api.url
+        self.where = f"{api.url} (round {round_})"
         self.problems: list[str] = []
         self._api, self._round, self._turns, self._advance = api, round_, turns, advance
         self._state = State(home, pairwise.PROJECT.name, round_)

@@ -79,7 +79,9 @@ class Folder:
 
     def submit(self, answers: list[dict[str, object]]) -> None:
         path = self.directory / "answers" / "submitted.jsonl"
+        torn = path.is_file() and not path.read_bytes().endswith(b"\n")  # by a kill; what follows must not be torn too
         with path.open("a", encoding="utf-8") as file:
+            file.write("\n" * torn)
             for answer in answers:
                 file.write(Answer.model_validate(answer).model_dump_json() + "\n")
             file.flush()

@@ -11,14 +11,20 @@ from typing import Any
 import polars as pl
 
 from annotation.agreement import agree
+from annotation.argilla import Argilla
 from annotation.backend import Backend, Progress
+from annotation.connection import URL, connect, home_directory
 from annotation.folder import Folder
+from annotation.projects.pairwise import context
+from annotation.projects.project import short_hash
+from annotation.readers import read_readers
 from schemas.problems import Problem
 from schemas.recipe import Recipe
 from schemas.stage import Advance, Manifest, Rows
 from training import rehearsal
 from training.gathering import personas_of
 from training.generation import Generation, Waiting
+from training.rehearsal_server import serving
 
 EMBEDDED_SERVER = "Argilla server on SQLite"
 
@@ -96,8 +102,6 @@ def _waits_for(recipe: Recipe, backend: Backend, votes: Progress) -> str:
 
 def _embedded(recipe: Recipe) -> bool:
     """Whether the server is one of ours."""
-    from annotation.connection import URL
-
     simulated = recipe.annotation.annotators == "simulated"
     return recipe.annotation.tool == "argilla" and (simulated or not os.environ.get(URL))
 
@@ -109,13 +113,6 @@ def _backend(generation: Generation, tasks: pl.DataFrame, advance: Advance) -> I
     if recipe.annotation.tool == "folder":
         yield Folder(generation.directory / "annotation")
         return
-    from annotation.argilla import Argilla
-    from annotation.connection import connect, home_directory
-    from annotation.projects.pairwise import context
-    from annotation.projects.project import short_hash
-    from annotation.readers import read_readers
-    from training.rehearsal_server import serving
-
     simulated = recipe.annotation.annotators == "simulated"
     home = generation.directory / "annotation" / "server" if simulated else home_directory()
     # The hash keeps apart generations of one name and number on one server, as after a run that was thrown away.

@@ -63,7 +63,10 @@ def _url(home: Home, process: subprocess.Popen[bytes], log: Path) -> str:
         if told and told["pid"] == process.pid:
             return str(told["url"])
         time.sleep(0.05)
-    raise Problem(*log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:])
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+    raise Problem(
+        *said or [f"{home.path}: the rehearsal's server did not start; its parts' words are in {log.parent}."]
+    )
 
 
 def main() -> int:

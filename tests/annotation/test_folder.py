@@ -71,6 +71,17 @@ def test_people_answer_with_lines_and_bad_lines_cost_themselves(tmp_path):
     assert folder.progress(1) == (2, 3)
 
 
+def test_an_answer_that_a_kill_tore_costs_itself(tmp_path):
+    folder = Folder(tmp_path / "f")
+    folder.push(tasks())
+    folder.submit([answer("t0", "ann", "a"), answer("t1", "ann", "b")])
+    file = tmp_path / "f" / "answers" / "submitted.jsonl"
+    file.write_bytes(file.read_bytes()[:-9])
+    folder.submit([answer("t1", "ann", "b"), answer("t2", "ann", "a")])
+    assert sorted(folder.pull()["task_id"]) == ["t0", "t1", "t2"]
+    assert [problem.split(":")[0] for problem in folder.problems] == ["submitted.jsonl, line 2"]
+
+
 def votes(*said):
     """One task's comparisons: (preference, strength) by annotator."""
     folder_rows = []

@@ -137,7 +137,10 @@ def test_people_are_waited_for_with_counts_and_taken_up_when_enough_are_in(tmp_p
     recipe, generation = begin(tmp_path, "people", enough=0.9)
     code, output = resume(recipe, server.home)
     assert code == 3
-    assert f"waiting for annotators: 0 of 24 submitted (22 are enough). They sign in at {server.url}." in output
+    assert (
+        f"waiting for annotators: 0 of 24 submitted (22 are enough). They sign in at {server.url} (round people-001-"
+        in output
+    )
     assert [f"{locale}: nobody reads it yet" in output for locale in LOCALES] == [True] * 3
     pushed = records(server, "people")
     assert len(pushed) == TASKS
