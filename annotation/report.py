@@ -145,7 +145,7 @@ def _reading(value: float | None, low: float | None, high: float | None) -> str:
     if low >= RELIABLE:
         return "reliable"
     if low >= TENTATIVE:
-        return "fit for tentative conclusions"
+        return "tentative"
     return "not reliable" if high < TENTATIVE else "not sure yet"
 
 
