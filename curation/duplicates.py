@@ -199,7 +199,8 @@ def _near(
                 if room < 0:
                     whole.clear()
             for text, length, sample, signatures in zip(plain, lengths, some, signed, strict=True):
-                sample.append(text.gather_every(counted, -begin % counted))
+                # A copy: what is gathered would hold on to all texts that it was gathered from.
+                sample.append(pl.Series(text.gather_every(counted, -begin % counted).to_list(), dtype=pl.String))
                 length[rows] = text.str.len_chars().to_numpy()
                 fair = np.flatnonzero(length[rows] > alike.CUT * settings.minhash_above)
                 if len(fair):
