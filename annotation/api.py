@@ -11,6 +11,7 @@ import json
 import re
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,7 @@ class Api:
                     timeout=httpx.Timeout(self._timeout, connect=10.0),
                     limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
                 )
+                weakref.finalize(self, self._client.close)  # whoever forgets to close leaves no socket open
             return self._client
 
     def _absent(self, error: Exception) -> str:
