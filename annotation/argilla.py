@@ -16,7 +16,8 @@ from annotation.pages import pages
 from annotation.projects import pairwise, showing
 from annotation.projects.project import Json
 from annotation.projects.stages import source
-from annotation.push import ORIGIN, Settings, push
+from annotation.push import Settings, origin_of, push
+from annotation.seal import Seal
 from annotation.state import State
 from schemas.judgements import AnnotationTask, Comparison
 from schemas.personas import Persona
@@ -75,7 +76,7 @@ class Argilla:
         return pushed.new
 
     def tasks(self) -> pl.DataFrame:
-        rows = [_task(record) for _, record in self._records()]
+        rows = [_task(record, self._state.seal) for _, record in self._records()]
         empty = AnnotationTask.create_empty()
         table = pl.DataFrame(rows, schema=empty.schema) if rows else empty
         return AnnotationTask.validate(table.unique("task_id").sort("task_id"))
@@ -86,7 +87,7 @@ class Argilla:
         return int((votes - each.cast(pl.Int64)).clip(lower_bound=0).sum())
 
     def pull(self) -> pl.DataFrame:
-        said = responses.read(self._api, pairwise.PROJECT, self._places())
+        said = responses.read(self._api, pairwise.PROJECT, self._places(), self._state.seal)
         made = pairwise.PROJECT.outputs(said.rows)
         return Comparison.validate(made.tables["comparisons.parquet"])
 
@@ -100,7 +101,7 @@ class Argilla:
         by_annotator: dict[str, list[Json]] = {}
         for answer in answers:
             by_annotator.setdefault(str(answer["annotator"]), []).append(
-                _response(answer, shown[str(answer["task_id"])])
+                _response(answer, shown[str(answer["task_id"])], self._state.seal)
             )
         for annotator, given in sorted(by_annotator.items()):
             account = self._account(annotator)
@@ -131,9 +132,9 @@ class Argilla:
         return Api(self._api.url, user["api_key"])
 
 
-def _task(record: Json) -> Json:
+def _task(record: Json, seal: Seal) -> Json:
     """A task, from the record it was made into."""
-    origin, fields = record["metadata"][ORIGIN], showing.as_written(record["fields"])
+    origin, fields = origin_of(record, seal), showing.as_written(record["fields"])
     replies = [fields[pairwise.FIRST], fields[pairwise.SECOND]]
     a, b = replies if origin["first_shown"] == "a" else replies[::-1]
     return {
@@ -145,9 +146,9 @@ def _task(record: Json) -> Json:
     }
 
 
-def _response(answer: Mapping[str, Any], record: Json) -> Json:
+def _response(answer: Mapping[str, Any], record: Json, seal: Seal) -> Json:
     """An answer, as an annotator's browser would send it."""
-    first_is_a = record["metadata"][ORIGIN]["first_shown"] == "a"
+    first_is_a = origin_of(record, seal)["first_shown"] == "a"
     ranks = {"tie": (1, 1), "a": (1, 2), "b": (2, 1)}[answer["preference"]]
     shown = ranks if first_is_a else ranks[::-1]
     values: Json = {

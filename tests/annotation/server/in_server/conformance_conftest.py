@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -72,7 +72,7 @@ class Client:
             )
 
     def bulk(self, actions):
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         with ours._transaction(ours._connection()) as connection:
             for action in actions:
                 record = SimpleNamespace(
@@ -100,7 +100,7 @@ class Client:
                         user_id=UUID(response["user_id"]),
                         status=response["status"],
                         values={"rating": {"value": response["rating"]}},
-                        updated_at=datetime.now(timezone.utc),
+                        updated_at=datetime.now(UTC),
                     ),
                     found.doc(id),
                 )
