@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from annotation.server.home import OWNER, Home, find_home, make_home, running, take_lock
+from annotation.server.home import OWNER, Home, find_home, locked, make_home, running, take_lock
 from schemas.problems import Problem
 
 PORT = 6900
@@ -48,7 +48,7 @@ def start_detached(home: Home, *, host: str = "127.0.0.1", port: int = PORT) -> 
     """
     from annotation.server.environment import server_python
 
-    with _installation_shown() as advance:
+    with locked(home), _installation_shown() as advance:
         server_python(advance)  # here, where its progress is seen
     command = [sys.executable, "-m", "annotation", "serve"]
     command += ["--home", str(home.path), "--host", host, "--port", str(port)]

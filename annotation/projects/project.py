@@ -152,7 +152,7 @@ def metadata(name: str, title: str, kind: str = "terms", *, hidden: bool = False
 
 
 COMMON_METADATA = (
-    metadata("persona", "Persona"),
+    metadata("persona_id", "Persona"),  # the client wants names that no field has
     metadata("locale", "Locale"),
     metadata("cluster", "Topic cluster", "integer"),
     metadata("difficulty", "Difficulty", "float"),

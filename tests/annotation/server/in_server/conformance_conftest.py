@@ -94,7 +94,7 @@ class Client:
         with ours._transaction(ours._connection()) as connection:
             found = ours._Index.find(connection, _dataset_id(index))
             for response in body["doc"]["responses"]:
-                found.write_response(
+                found.add_response(
                     SimpleNamespace(
                         id=UUID(response["id"]),
                         user_id=UUID(response["user_id"]),
