@@ -57,7 +57,7 @@ def main() -> None:
     if given.part == "worker":
         sys.modules["argilla_server._app"] = types.ModuleType("argilla_server._app")  # the package imports its pages
         vars(sys.modules["argilla_server._app"])["app"] = None
-    load_engine(given.engine)
+    load("search_engine", given.engine)  # it registers itself as `sqlite`
     configure_database()
     if given.part == "check":
         check()
@@ -145,14 +145,14 @@ def leave_out() -> None:
         sys.modules[module] = stand_in
 
 
-def load_engine(path: Path) -> types.ModuleType:
-    """Import the search engine from its file: it registers itself as `sqlite`."""
-    spec = importlib.util.spec_from_file_location("search_engine", path)
+def load(name: str, path: Path) -> types.ModuleType:
+    """Import a module from its file: none of our directories is where this interpreter looks for modules."""
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    engine = sys.modules["search_engine"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(engine)
-    return engine
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def configure_database() -> None:
@@ -239,6 +239,7 @@ def run_web(address: str, listening: socket.socket, ready: int) -> None:
     guarded = Guard(app, address, inline_scripts=_without_outside_hosts(Path(pages)))
     # Their pages come from an outside host, and the API's description is documented elsewhere.
     api_v1.router.routes[:] = [route for route in api_v1.router.routes if route.path not in ("/docs", "/redoc")]
+    load("privacy", Path(__file__).with_name("privacy.py")).protect(api_v1)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
