@@ -177,9 +177,7 @@ def test_numbered_traits_become_the_traits():
 
 def test_a_tool_call_is_readable_and_carries_its_image():
     call = [{"function": {"name": "draw_image", "arguments": '{"prompt": "a cat", "url": "https://h.example/x.png"}'}}]
-    assert image.readable(json.dumps(call)) == (
-        "function.name: draw_image\nfunction.arguments.prompt: a cat\nfunction.arguments.url: https://h.example/x.png"
-    )
+    assert image.readable(json.dumps(call)) == ("name: draw_image\nprompt: a cat\nurl: https://h.example/x.png")
     pixel = "data:image/png;base64,iVBORw0KGgo="
     row = {"messages": [{"role": "user", "content": "u"}], "response": "r", "tool_calls": json.dumps({"image": pixel})}
     shown = image.show(row, None)
