@@ -114,8 +114,18 @@ def test_a_damaged_database_is_told_and_a_backup_helps(tmp_path):
     os.close(take_lock(home))
 
 
+def test_a_part_that_does_not_run_is_told_with_its_log(tmp_path):
+    home = make_home(tmp_path / "home")
+    (home.path / "redis" / "appendonly.aof").mkdir()
+    done = annotation("serve", "--port", 0, home=home.path)
+    assert done.returncode == 2
+    assert f"Redis does not run; its own words are in {home.path / 'log' / 'redis.log'}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    os.close(take_lock(home))
+
+
 def test_ctrl_c_ends_it_all(tmp_path):
-    home = Home(tmp_path / "home")
+    home = Home(tmp_path / ("a-long-way-" * 12) / "ö ?#%41&x=y")  # longer than the path of a socket may be
     command = [sys.executable, "-m", "annotation", "serve", "--home", str(home.path), "--port", "0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
