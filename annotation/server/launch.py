@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import ctypes
 import gc
 import hashlib
@@ -198,7 +199,7 @@ def _at_head(database: Path, versions: Path) -> bool:
     pattern = r"^{} = [\"']([0-9a-f]+)[\"']"
     made = {found for text in texts for found in re.findall(pattern.format("revision"), text, re.M)}
     followed = {found for text in texts for found in re.findall(pattern.format("down_revision"), text, re.M)}
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         try:
             at = {row[0] for row in connection.execute("SELECT version_num FROM alembic_version")}
         except sqlite3.OperationalError:
