@@ -11,8 +11,9 @@ import polars as pl
 
 from annotation import datasets, responses
 from annotation.api import Api
+from annotation.backend import Progress
 from annotation.datasets import Dataset
-from annotation.pages import pages
+from annotation.pages import count, pages
 from annotation.projects import pairwise, showing
 from annotation.projects.project import Json
 from annotation.projects.stages import source
@@ -32,7 +33,7 @@ class Argilla:
     """An annotation backend on a server, in a round of its own.
 
     Attributes:
-        where: The server's address.
+        where: The server's address, and the round.
         problems: A sentence for each thing that went wrong with single records.
     """
 
@@ -56,16 +57,27 @@ class Argilla:
             home: Where dead letters go.
             turns: What is known of the tasks' turns, as `annotation.projects.pairwise.with_context` takes it.
             personas: By id, for their traits.
-            readers: Locales by annotator.
-            advance: Told of tasks that were pushed.
+            readers: Locales by annotator; None leaves access as it is.
+            advance: Told of tasks that were pushed, and of answers that were put in.
         """
-        self.where = api.url
+        self.where = f"{api.url} (round {round_})"
         self.problems: list[str] = []
         self._api, self._round, self._turns, self._advance = api, round_, turns, advance
         self._state = State(home, pairwise.PROJECT.name, round_)
-        self._settings = Settings(round_, votes, personas or {}, readers or {})
+        self._settings = Settings(round_, votes, personas or {}, readers)
 
     def push(self, tasks: pl.DataFrame) -> int:
+        """See `Backend`.
+
+        Raises:
+            Problem: The server is not there or takes nothing, or has the round for another number of votes.
+        """
+        for place in self._places():
+            if place.votes != self._settings.votes and not place.extra:
+                raise Problem(
+                    f"{place.label}: {place.votes} votes a task were asked for when this was pushed, and "
+                    f"{self._settings.votes} are now; put the number back."
+                )
         rows = pairwise.with_context(AnnotationTask.validate(tasks).lazy(), self._turns)
         pushed = push(
             self._api, pairwise.PROJECT, source(rows, {}, ["swapped"]), self._state, self._settings, self._advance
@@ -81,10 +93,12 @@ class Argilla:
         table = pl.DataFrame(rows, schema=empty.schema) if rows else empty
         return AnnotationTask.validate(table.unique("task_id").sort("task_id"))
 
-    def missing(self, votes: int) -> int:
-        given = self.pull().group_by("task_id").len()
-        each = self.tasks().select("task_id").join(given, on="task_id", how="left")["len"].fill_null(0)
-        return int((votes - each.cast(pl.Int64)).clip(lower_bound=0).sum())
+    def progress(self, votes: int) -> Progress:
+        """By the server's counts alone."""
+        places = self._places()
+        given = sum(responses.counts(self._api, place)[responses.SUBMITTED] for place in places)
+        wanted = votes * sum(count(self._api, place.id) for place in places if not place.extra)
+        return Progress(min(given, wanted), wanted)
 
     def pull(self) -> pl.DataFrame:
         said = responses.read(self._api, pairwise.PROJECT, self._places(), self._state.seal)
@@ -103,10 +117,13 @@ class Argilla:
             by_annotator.setdefault(str(answer["annotator"]), []).append(
                 _response(answer, shown[str(answer["task_id"])], self._state.seal)
             )
+        done = 0
         for annotator, given in sorted(by_annotator.items()):
             account = self._account(annotator)
             for start in range(0, len(given), RESPONSES):
                 _submit(account, given[start : start + RESPONSES])
+                done += len(given[start : start + RESPONSES])
+                self._advance(done, len(answers), "answering")
             account.close()
 
     def _places(self) -> list[Dataset]:

@@ -43,7 +43,7 @@ class Settings(NamedTuple):
         round: Name of the round; another name begins new datasets.
         votes: Annotators a record; None takes the project's.
         personas: By id, for their traits.
-        readers: Locales by annotator; empty leaves access as it is.
+        readers: Locales by annotator; None leaves access as it is.
         vectors: `turn_id`, `vector`: to find similar records by.
         judged: `schemas.judgements.ScoredCandidate`: replies by a judge, to be suggested.
         limit: Records at most, drawn by hash; None takes all.
@@ -52,7 +52,7 @@ class Settings(NamedTuple):
     round: str | None = None
     votes: int | None = None
     personas: Mapping[str, Persona] = {}
-    readers: Mapping[str, Sequence[str]] = {}
+    readers: Mapping[str, Sequence[str]] | None = None
     vectors: pl.DataFrame | None = None
     judged: pl.DataFrame | None = None
     limit: int | None = None
@@ -112,7 +112,7 @@ def _push(api: Api, project: Project, source: Source, state: State, settings: Se
         places[locale, votes] = datasets.make_dataset(
             api, project, locale, votes, settings.round, dimensions=dimensions
         )
-    sentences = datasets.assign(api, settings.readers, plan["locale"]) if settings.readers else []
+    sentences = datasets.assign(api, settings.readers, plan["locale"]) if settings.readers is not None else []
     counts = {place.id: count(api, place.id) for place in places.values()}
     ordered = project is pairwise.PROJECT
     there = _there(api, datasets.list_datasets(api, project, settings.round), plan, state.seal if ordered else None)

@@ -119,14 +119,14 @@ def accounts(api: Api) -> dict[str, str]:
 def _whole(api: Api, place: Dataset, progress: Callable[[int], None]) -> list[Json]:
     """Records of a dataset with responses, counted against the server."""
     for _ in range(TRIES):
-        before = _counts(api, place)
+        before = counts(api, place)
         listed: list[Json] = []
         records = 0
         for page in pages(api, place.id, "responses"):
             records += len(page)
             listed += [record if record["responses"] else {"responses": []} for record in page]
             progress(records)
-        after = _counts(api, place)
+        after = counts(api, place)
         mine = Counter(r["status"] for record in listed for r in record["responses"])
         if all(_between(before[kind], mine[kind], after[kind]) for kind in (SUBMITTED, DISCARDED, DRAFT)):
             return listed
@@ -144,7 +144,7 @@ def _between(one: int, value: int, other: int) -> bool:
     return min(one, other) <= value <= max(one, other)
 
 
-def _counts(api: Api, place: Dataset) -> Counter[str]:
+def counts(api: Api, place: Dataset) -> Counter[str]:
     """Responses by status, by the server's database."""
     counts: Counter[str] = Counter()
     for user in api.get(f"datasets/{place.id}/users/progress")["users"]:

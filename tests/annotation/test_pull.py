@@ -392,11 +392,11 @@ def test_a_rehearsal_through_the_server_says_what_one_in_a_folder_says(api, roun
     for backend in (argilla, folder):
         assert backend.push(rows) == 8
         assert backend.push(rows) == 0
-        assert backend.missing(2) == 16
+        assert backend.progress(2) == (0, 16)
         rehearsal.annotate(backend, 2, seed=3)
-        assert backend.missing(2) == 0
+        assert backend.progress(2) == (16, 16)
     assert argilla.tasks().equals(folder.tasks())
-    not_ours = ["seconds", "timestamp", "reasons"]
+    not_ours = ["seconds", "timestamp"]
     assert argilla.pull().drop(not_ours).equals(folder.pull().drop(not_ours))
     with pytest.raises(Problem, match="only simulated annotators"):
         argilla.submit(
