@@ -151,7 +151,7 @@ class Argilla:
 
 def _task(record: Json, seal: Seal) -> Json:
     """A task, from the record it was made into."""
-    origin, fields = origin_of(record, seal), record["fields"]
+    origin, fields = origin_of(record, seal), showing.as_written(record["fields"])
     replies = [fields[pairwise.FIRST], fields[pairwise.SECOND]]
     a, b = replies if origin["first_shown"] == "a" else replies[::-1]
     return {

@@ -222,13 +222,12 @@ def record(
     first = row["first_turn"]
     known = {
         **{item["name"]: row.get(item["name"]) for item in project.metadata},
-        "persona": row["persona_id"],
         "cluster": row["cluster_id"],
         "first_turn": None if first is None else "yes" if first else "no",
     }
     made: Json = {
         "external_id": row["record_id"],
-        "fields": fields,
+        "fields": showing.as_shown(fields),
         "metadata": {**{name: value for name, value in known.items() if value is not None}, ORIGIN: seal.close(origin)},
     }
     suggestions = [{"question_id": questions[name], **given} for name, given in project.suggest(row).items()]

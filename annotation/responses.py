@@ -166,12 +166,13 @@ def _row(
     origin = origin_of(record, seal)
     try:
         given = {name: item["value"] for name, item in response["values"].items()}
+        fields = showing.as_written(record["fields"])
         return {
             **{name: origin[name] for name in ("turn_id", "persona_id", "locale")},
             **{name: origin.get(name) for name in project.own},
             "record_id": record["external_id"],
-            "fields": record["fields"],
-            "messages": origin.get("messages") or showing.read_back(record["fields"]),
+            "fields": fields,
+            "messages": origin.get("messages") or showing.read_back(fields),
             "values": project.answer(given, origin),
             "annotator": who,
             "timestamp": when,

@@ -88,24 +88,38 @@ def configure_environment(home: Path) -> None:
 
 
 class Wordless(logging.Formatter):
-    """Log lines without the text of errors: libraries put values into theirs, and so messages."""
+    """Log lines without the text of errors: libraries put values into it, and so messages.
 
-    def formatException(self, info: Any) -> str:
-        """Which error, and through which lines it came."""
-        kind, _, trace = info
+    Of lines that are not known to quote nobody, only where they come from is kept.
+    """
+
+    KNOWN = frozenset({"launch", "search_engine", "uvicorn.error"})
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and under it which error it was and through which lines it came."""
+        line = f"{self.formatTime(record)} {record.levelname} {record.name}"
+        known = record.name in self.KNOWN
+        line += f": {record.getMessage().strip()}" if known else f" at {record.pathname}:{record.lineno}"
+        return "\n".join([line, *self._error(record)])
+
+    def _error(self, record: logging.LogRecord) -> list[str]:
+        kind, _, trace = record.exc_info or (None, None, None)
+        if kind is None:
+            return []
         frames = []
         while trace is not None:
             code = trace.tb_frame.f_code
             frames.append(f"  {code.co_filename}:{trace.tb_lineno} {code.co_name}")
             trace = trace.tb_next
-        return "\n".join([getattr(kind, "__name__", "error"), *frames[-8:]])
+        return [f"  {kind.__name__}", *frames[-8:]]
 
 
 def configure_logs() -> None:
     """One handler on standard error, which the supervisor keeps in `log/`."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Wordless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Wordless())
     logging.basicConfig(handlers=[handler], level=SERVER_ERRORS, force=True)
+    logging.captureWarnings(True)
     sys.excepthook = lambda *error: logging.getLogger("launch").critical("ended by an error", exc_info=error)
 
 

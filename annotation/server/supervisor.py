@@ -121,6 +121,8 @@ def run(
 
     try:
         home.running_file.unlink(missing_ok=True)
+        if not _whole(home.database, "schema_version"):
+            raise Problem(_damaged(home))
         for part in parts:
             _start(part, home, lock)
             if part.name == "redis":
@@ -224,21 +226,30 @@ def _given_up(part: _Part, home: Home) -> str:
     log = f"its own words are in {home.path / 'log' / part.name}.log"
     if shutil.disk_usage(home.path).free < 20_000_000:
         return f"{home.path}: the disk is full, so the server cannot run; make room, and start it again."
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{home.database}?mode=ro", uri=True)) as database:
-            whole = database.execute("PRAGMA quick_check").fetchone() == ("ok",)
-    except sqlite3.OperationalError:  # not there, or not to be opened
-        whole = True
-    except sqlite3.DatabaseError:
-        whole = False
-    if not whole:
-        return (
-            f"{home.database}: damaged, so the server cannot run; `python -m annotation restore BACKUP` puts a backup "
-            "back and keeps this file aside."
-        )
+    if not _whole(home.database, "quick_check"):
+        return _damaged(home)
     if part.name == "redis":
         return f"Redis does not run; {log}. {home.path / 'redis'} holds background jobs only: it may be removed."
     return f"The server's part `{part.name}` does not run; {log}."
+
+
+def _whole(database: Path, look: str) -> bool:
+    """Whether SQLite can read a database, as far as one of its pragmas looks; one that is not there is whole."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            found = connection.execute(f"PRAGMA {look}").fetchone()
+            return look != "quick_check" or found == ("ok",)
+    except sqlite3.OperationalError:
+        return True
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _damaged(home: Home) -> str:
+    return (
+        f"{home.database}: damaged, so the server cannot run; `python -m annotation restore BACKUP` puts a backup "
+        "back and keeps this file aside."
+    )
 
 
 def _wait_for_redis(part: _Part, home: Home) -> None:

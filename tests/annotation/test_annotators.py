@@ -81,6 +81,14 @@ def test_better_replies_that_come_first_are_no_bias():
         assert row["notes"] == []
 
 
+def test_one_of_few_is_not_drawn_to_the_second_since_others_are_to_the_first():
+    people = [Person("fair", 0.8), *(Person(f"side{number}", 0.8, side=0.5) for number in range(5))]
+    rows = measured(preferences(people, 3000, seed=9).answers)
+    assert rows["fair"]["balanced_high"] < 0.5, "beside them it seems so"
+    assert rows["fair"]["notes"] == []
+    assert all("is drawn to the reply shown first" in rows[f"side{number}"]["notes"] for number in range(5))
+
+
 def test_the_exact_probability():
     row = measured(preferences([Person("x", 1.0), *CROWD], 200, seed=4).answers)["x"]
     from scipy.stats import binomtest

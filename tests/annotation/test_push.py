@@ -229,7 +229,7 @@ def test_annotators_see_the_locales_they_read(api, round_, tmp_path):
     names = [f"{who}-{round_}" for who in ("anna", "ben")]
     for name in names:
         api.post("users", {"username": name, "first_name": "x", "role": "annotator", "password": "x" * 12})
-    rows = material.curated(tmp_path / "curate", 200, ("en-US", "fr-FR"))
+    rows = material.curated(tmp_path / "curate", 60, ("en-US", "fr-FR"))
     project = projects.find("violation")
     readers = {names[0]: ["en"], names[1]: ["fr-FR"], "nobody": ["en"]}
     state = State(tmp_path, "violation", round_)
