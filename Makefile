@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # `make explorer` opens the newest curated run under runs/; RUN=DIR opens another.
-.PHONY: demo explorer test install clean
+.PHONY: demo explorer annotate test install clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m training.cycle run examples/quickstart.yaml
@@ -21,6 +21,9 @@ explorer: $(VENV)/installed
 	echo "Opening $$run in a browser, at the address below. Ctrl-C ends it."; \
 	exec $(BIN)/python -m streamlit run apps/quota_explorer.py --server.headless=false \
 		--logger.hideWelcomeMessage=true -- --run "$$run"
+
+annotate: $(VENV)/installed
+	@exec $(BIN)/python -m annotation serve
 
 install: $(VENV)/installed
 

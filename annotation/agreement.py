@@ -24,7 +24,7 @@ class Agreed(NamedTuple):
 
 
 def agree(comparisons: pl.DataFrame, min_agreement: float) -> Agreed:
-    """Fold the votes on each task into one preference.
+    """Fold the votes on each task into one preference, and keep the surest of each turn.
 
     Args:
         comparisons: `schemas.judgements.Comparison`.
@@ -52,13 +52,23 @@ def agree(comparisons: pl.DataFrame, min_agreement: float) -> Agreed:
         chosen=_reply(pl.when(is_a).then("response_a").otherwise("response_b")),
         rejected=_reply(pl.when(is_a).then("response_b").otherwise("response_a")),
     )
-    sure = (pl.col("share_a") != 0.5) & (pl.col("agreement") >= min_agreement)
-    reason = pl.when(pl.col("share_a") == 0.5).then(pl.lit("tied")).otherwise(pl.lit("agreement below the recipe's"))
-    columns = Preference.column_names()
+    tied, sure = pl.col("share_a") == 0.5, pl.col("agreement") >= min_agreement
+    surest = (
+        pl.struct(-pl.col("agreement"), -pl.col("annotators"), "task_id").rank("ordinal").over("turn_id", ~tied & sure)
+    )
+    folded = folded.with_columns(
+        reason=pl.when(tied)
+        .then(pl.lit("tied"))
+        .when(~sure)
+        .then(pl.lit("agreement below the recipe's"))
+        .when(surest > 1)
+        .then(pl.lit("another pair of the turn is surer"))
+    )
+    kept, dropped = folded.filter(pl.col("reason").is_null()), folded.filter(pl.col("reason").is_not_null())
     pairs = votes["all_pairs"].sum()
     return Agreed(
-        Preference.validate(folded.filter(sure).rename({"messages": "prompt"}).select(columns).sort("turn_id")),
-        folded.filter(~sure).select("task_id", "turn_id", reason=reason).sort("task_id"),
+        Preference.validate(kept.rename({"messages": "prompt"}).select(Preference.column_names()).sort("turn_id")),
+        dropped.select("task_id", "turn_id", "reason").sort("task_id"),
         float(votes["same_pairs"].sum()) / float(pairs) if pairs else None,
     )
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from annotation.answers import codes, key_question
 from annotation.intervals import Shares, difference, mean_of_two, wilson
 
-GOLD_BOUND = 0.8  # right on gold less often
+ENOUGH = 10  # answers, before anything is said of anybody
+GOLD_BOUND = 0.7  # right on gold less often
 SIDE_BOUND = 0.05  # away from one half, drawn to a side
 HASTE_BOUND = 0.1  # of the records, answered faster than one can read
 DRIFT_BOUND = 0.05  # agreement lost between the halves of the work
@@ -158,16 +159,18 @@ def _both_sides(hits: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.flo
 
 
 def _notes() -> pl.Expr:
-    """What is beyond doubt: the whole interval lies on the far side of a bound."""
-    side = pl.coalesce("balanced_low", "first_low"), pl.coalesce("balanced_high", "first_high")
+    """What is beyond doubt: there is enough to tell from, and the whole interval lies on the far side of a bound."""
+    # A share beside one half may come of better replies on one side, or of others who are drawn to it; not both shares.
+    first = pl.all_horizontal(pl.col("first_low", "balanced_low").fill_null(1.0) > 0.5 + SIDE_BOUND)
+    second = pl.all_horizontal(pl.col("first_high", "balanced_high").fill_null(0.0) < 0.5 - SIDE_BOUND)
     notes = {
-        "is often wrong on gold questions": pl.col("gold_high") < GOLD_BOUND,
-        "is drawn to the reply shown first": side[0] > 0.5 + SIDE_BOUND,
-        "is drawn to the reply shown second": side[1] < 0.5 - SIDE_BOUND,
-        "answers faster than one can read": pl.col("haste_low") > HASTE_BOUND,
-        "agrees less as time goes on": pl.col("drift_high") < -DRIFT_BOUND,
+        "is often wrong on gold questions": (pl.col("gold_high") < GOLD_BOUND, "gold_n"),
+        "is drawn to the reply shown first": (first, "first_n"),
+        "is drawn to the reply shown second": (second, "first_n"),
+        "answers faster than one can read": (pl.col("haste_low") > HASTE_BOUND, "haste_n"),
+        "agrees less as time goes on": (pl.col("drift_high") < -DRIFT_BOUND, "drift_n"),
     }
-    each = [pl.when(holds).then(pl.lit(note)) for note, holds in notes.items()]
+    each = [pl.when(holds & (pl.col(n) >= ENOUGH)).then(pl.lit(note)) for note, (holds, n) in notes.items()]
     return pl.concat_list(each).list.drop_nulls()
 
 

@@ -11,6 +11,7 @@ import json
 import re
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ _SAID = re.compile(
 )
 _CODE = re.compile(r"'type': '([a-z_]+)'")
 _CODES = {
-    "string_too_long": "a text is longer than the server takes (20,000 characters in a chat message)",
+    "string_too_long": "a text is longer than the server takes",
     "string_too_short": "a text is empty where the server wants one",
     "string_type": "a value is not a text",
     "string_unicode": "a text is not valid Unicode",
@@ -161,6 +162,7 @@ class Api:
                     timeout=httpx.Timeout(self._timeout, connect=10.0),
                     limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
                 )
+                weakref.finalize(self, self._client.close)  # whoever forgets to close leaves no socket open
             return self._client
 
     def _absent(self, error: Exception) -> str:
@@ -211,14 +213,14 @@ def reason(answer: httpx.Response) -> str:
         return "no reason given"
     if isinstance(detail, dict):
         errors = detail.get("params", {}).get("errors", [])
-        codes = {str(error.get("type")) for error in errors if isinstance(error, dict)} if errors else set()
-        nested = {code for error in errors for code in _CODE.findall(str(error))} if isinstance(errors, list) else set()
-        return _coded(codes - {"value_error"} | nested) or "what was sent is not as the server expects"
+        codes = {str(error["type"]) for error in errors if isinstance(error, dict) and "type" in error}
+        nested = set(_CODE.findall(str(errors)))  # of errors within an error's text
+        return _coded(codes | nested) or "what was sent is not as the server expects"
     text = str(detail)
     said = _SAID.search(text)
     return said[0] if said else _coded(set(_CODE.findall(text))) or "the server's reason may quote messages; not shown"
 
 
 def _coded(codes: set[str]) -> str:
-    known = re.compile(r"[a-z_]+")
-    return "; ".join(_CODES.get(code, code) for code in sorted(codes) if known.fullmatch(code))
+    """Codes in words; those that are not pydantic's are somebody's text."""
+    return "; ".join(sorted(words for code, words in _CODES.items() if code in codes))

@@ -11,12 +11,14 @@ import polars as pl
 
 from annotation import datasets, responses
 from annotation.api import Api
+from annotation.backend import Progress
 from annotation.datasets import Dataset
-from annotation.pages import pages
+from annotation.pages import count, pages
 from annotation.projects import pairwise, showing
 from annotation.projects.project import Json
 from annotation.projects.stages import source
-from annotation.push import ORIGIN, Settings, push
+from annotation.push import Settings, origin_of, push
+from annotation.seal import Seal
 from annotation.state import State
 from schemas.judgements import AnnotationTask, Comparison
 from schemas.personas import Persona
@@ -31,7 +33,7 @@ class Argilla:
     """An annotation backend on a server, in a round of its own.
 
     Attributes:
-        where: The server's address.
+        where: The server's address, and the round.
         problems: A sentence for each thing that went wrong with single records.
     """
 
@@ -55,16 +57,27 @@ class Argilla:
             home: Where dead letters go.
             turns: What is known of the tasks' turns, as `annotation.projects.pairwise.with_context` takes it.
             personas: By id, for their traits.
-            readers: Locales by annotator.
-            advance: Told of tasks that were pushed.
+            readers: Locales by annotator; None leaves access as it is.
+            advance: Told of tasks that were pushed, and of answers that were put in.
         """
-        self.where = api.url
+        self.where = f"{api.url} (round {round_})"
         self.problems: list[str] = []
         self._api, self._round, self._turns, self._advance = api, round_, turns, advance
         self._state = State(home, pairwise.PROJECT.name, round_)
-        self._settings = Settings(round_, votes, personas or {}, readers or {})
+        self._settings = Settings(round_, votes, personas or {}, readers)
 
     def push(self, tasks: pl.DataFrame) -> int:
+        """See `Backend`.
+
+        Raises:
+            Problem: The server is not there or takes nothing, or has the round for another number of votes.
+        """
+        for place in self._places():
+            if place.votes != self._settings.votes and not place.extra:
+                raise Problem(
+                    f"{place.label}: {place.votes} votes a task were asked for when this was pushed, and "
+                    f"{self._settings.votes} are now; put the number back."
+                )
         rows = pairwise.with_context(AnnotationTask.validate(tasks).lazy(), self._turns)
         pushed = push(
             self._api, pairwise.PROJECT, source(rows, {}, ["swapped"]), self._state, self._settings, self._advance
@@ -75,18 +88,20 @@ class Argilla:
         return pushed.new
 
     def tasks(self) -> pl.DataFrame:
-        rows = [_task(record) for _, record in self._records()]
+        rows = [_task(record, self._state.seal) for _, record in self._records()]
         empty = AnnotationTask.create_empty()
         table = pl.DataFrame(rows, schema=empty.schema) if rows else empty
         return AnnotationTask.validate(table.unique("task_id").sort("task_id"))
 
-    def missing(self, votes: int) -> int:
-        given = self.pull().group_by("task_id").len()
-        each = self.tasks().select("task_id").join(given, on="task_id", how="left")["len"].fill_null(0)
-        return int((votes - each.cast(pl.Int64)).clip(lower_bound=0).sum())
+    def progress(self, votes: int) -> Progress:
+        """By the server's counts alone."""
+        places = self._places()
+        given = sum(responses.counts(self._api, place)[responses.SUBMITTED] for place in places)
+        wanted = votes * sum(count(self._api, place.id) for place in places if not place.extra)
+        return Progress(min(given, wanted), wanted)
 
     def pull(self) -> pl.DataFrame:
-        said = responses.read(self._api, pairwise.PROJECT, self._places())
+        said = responses.read(self._api, pairwise.PROJECT, self._places(), self._state.seal)
         made = pairwise.PROJECT.outputs(said.rows)
         return Comparison.validate(made.tables["comparisons.parquet"])
 
@@ -100,12 +115,15 @@ class Argilla:
         by_annotator: dict[str, list[Json]] = {}
         for answer in answers:
             by_annotator.setdefault(str(answer["annotator"]), []).append(
-                _response(answer, shown[str(answer["task_id"])])
+                _response(answer, shown[str(answer["task_id"])], self._state.seal)
             )
+        done = 0
         for annotator, given in sorted(by_annotator.items()):
             account = self._account(annotator)
             for start in range(0, len(given), RESPONSES):
                 _submit(account, given[start : start + RESPONSES])
+                done += len(given[start : start + RESPONSES])
+                self._advance(done, len(answers), "answering")
             account.close()
 
     def _places(self) -> list[Dataset]:
@@ -131,9 +149,9 @@ class Argilla:
         return Api(self._api.url, user["api_key"])
 
 
-def _task(record: Json) -> Json:
+def _task(record: Json, seal: Seal) -> Json:
     """A task, from the record it was made into."""
-    origin, fields = record["metadata"][ORIGIN], record["fields"]
+    origin, fields = origin_of(record, seal), showing.as_written(record["fields"])
     replies = [fields[pairwise.FIRST], fields[pairwise.SECOND]]
     a, b = replies if origin["first_shown"] == "a" else replies[::-1]
     return {
@@ -145,9 +163,9 @@ def _task(record: Json) -> Json:
     }
 
 
-def _response(answer: Mapping[str, Any], record: Json) -> Json:
+def _response(answer: Mapping[str, Any], record: Json, seal: Seal) -> Json:
     """An answer, as an annotator's browser would send it."""
-    first_is_a = record["metadata"][ORIGIN]["first_shown"] == "a"
+    first_is_a = origin_of(record, seal)["first_shown"] == "a"
     ranks = {"tie": (1, 1), "a": (1, 2), "b": (2, 1)}[answer["preference"]]
     shown = ranks if first_is_a else ranks[::-1]
     values: Json = {

@@ -1,14 +1,26 @@
 """The protocol behind which an annotation tool stands.
 
-Whatever tool people work in, the cycle only pushes tasks, asks how many votes are missing, and pulls what was said.
+Whatever tool people work in, the cycle only pushes tasks, asks how many votes are in, and pulls what was said.
 Pushing twice is the same as once, so a cycle that was killed may do it again.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
+
+
+class Progress(NamedTuple):
+    """How far people are.
+
+    Attributes:
+        given: Judgements that are in; where a tool only counts, those beyond what a task needs are among them.
+        wanted: Judgements until every task that was pushed has all of its own.
+    """
+
+    given: int
+    wanted: int
 
 
 class Backend(Protocol):
@@ -34,8 +46,8 @@ class Backend(Protocol):
         """All tasks that were pushed."""
         ...
 
-    def missing(self, votes: int) -> int:
-        """How many judgements are still wanted until every task has `votes` of them, by different annotators."""
+    def progress(self, votes: int) -> Progress:
+        """How far people are with `votes` judgements of every task, by different annotators. Asking costs little."""
         ...
 
     def submit(self, answers: list[dict[str, object]]) -> None:

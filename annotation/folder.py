@@ -20,6 +20,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from annotation.backend import Progress
 from schemas.judgements import AnnotationTask, Comparison
 
 
@@ -78,16 +79,17 @@ class Folder:
 
     def submit(self, answers: list[dict[str, object]]) -> None:
         path = self.directory / "answers" / "submitted.jsonl"
+        torn = path.is_file() and not path.read_bytes().endswith(b"\n")  # by a kill; what follows must not be torn too
         with path.open("a", encoding="utf-8") as file:
+            file.write("\n" * torn)
             for answer in answers:
                 file.write(Answer.model_validate(answer).model_dump_json() + "\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def missing(self, votes: int) -> int:
-        given = self.pull().group_by("task_id").len()
-        each = self.tasks().select("task_id").join(given, on="task_id", how="left")["len"].fill_null(0)
-        return int((votes - each.cast(pl.Int64)).clip(lower_bound=0).sum())
+    def progress(self, votes: int) -> Progress:
+        given = self.pull().group_by("task_id").len()["len"].clip(upper_bound=votes).sum()
+        return Progress(int(given), self.tasks().height * votes)
 
     def pull(self) -> pl.DataFrame:
         tasks = self.tasks()

@@ -7,6 +7,7 @@ the server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def read_gold(file: Path, project: Project) -> pl.DataFrame:
     except FileNotFoundError:
         raise Problem(f"{file}: no such file; expected a Parquet file of gold questions.") from None
     except pl.exceptions.ColumnNotFoundError as error:
-        lacking = str(error).split("\n")[0].strip('"')
+        lacking = next(iter(re.findall(r"\w+", str(error).split('"')[1] if '"' in str(error) else str(error))), "?")
         raise Problem(f"{file}: lacks the column {lacking!r} that gold questions of {project.name} have.") from None
     except (pl.exceptions.PolarsError, OSError):
         raise Problem(f"{file}: cannot be read; expected a Parquet file of gold questions.") from None

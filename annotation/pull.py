@@ -57,7 +57,7 @@ def pull(
             f"push first: `python -m annotation push --turns DIR --project {project.name}`."
         )
     total = sum(pages.count(api, place.id) for place in places)
-    said = responses.read(api, project, places, lambda seen: advance(seen, total, "reading"))
+    said = responses.read(api, project, places, state.seal, lambda seen: advance(seen, total, "reading"))
     advance(total, total, "writing")
     gold = dict(state.gold().iter_rows())
     answers = frame(list(responses.answers(project, said.rows, gold)), Answer)

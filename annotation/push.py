@@ -8,6 +8,7 @@ is kept as a dead letter and costs nothing but itself.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
@@ -20,17 +21,19 @@ from annotation.datasets import Dataset
 from annotation.pages import count, pages
 from annotation.projects import pairwise, showing
 from annotation.projects.project import Json, Project, Source
+from annotation.seal import Seal
 from annotation.state import State
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.stage import Advance, no_progress
 from schemas.turns import hash_fraction
 
-BULK, BULK_BYTES = 200, 4_000_000  # records, characters of JSON
+BULK, BULK_BYTES = 100, 4_000_000  # records, characters of JSON
 SENDERS = 3  # bulks under way at once: one is made and one read while the server writes
 GIVE_UP = 3  # records refused by a failing server, one after the other
+PAUSE = 0.2  # seconds before a bulk on which the server failed is sent again
 UNPROCESSABLE, FAILED = 422, 500  # HTTP status
-ORIGIN = "origin"  # key of record metadata that annotators are not given
+ORIGIN = "origin"  # key of record metadata: what it was made from, sealed
 
 
 class Settings(NamedTuple):
@@ -40,7 +43,7 @@ class Settings(NamedTuple):
         round: Name of the round; another name begins new datasets.
         votes: Annotators a record; None takes the project's.
         personas: By id, for their traits.
-        readers: Locales by annotator; empty leaves access as it is.
+        readers: Locales by annotator; None leaves access as it is.
         vectors: `turn_id`, `vector`: to find similar records by.
         judged: `schemas.judgements.ScoredCandidate`: replies by a judge, to be suggested.
         limit: Records at most, drawn by hash; None takes all.
@@ -49,7 +52,7 @@ class Settings(NamedTuple):
     round: str | None = None
     votes: int | None = None
     personas: Mapping[str, Persona] = {}
-    readers: Mapping[str, Sequence[str]] = {}
+    readers: Mapping[str, Sequence[str]] | None = None
     vectors: pl.DataFrame | None = None
     judged: pl.DataFrame | None = None
     limit: int | None = None
@@ -96,6 +99,11 @@ def push(
         Problem: The server is not there, refuses everything, or holds other records than it should afterwards.
     """
     datasets.check_round(settings.round)
+    with state.alone():
+        return _push(api, project, source, state, settings, advance)
+
+
+def _push(api: Api, project: Project, source: Source, state: State, settings: Settings, advance: Advance) -> Pushed:
     plan = _planned(project, source.plan, settings)
     dimensions = _dimensions(settings.vectors)
     advance(0, plan.height, "looking at what is there")
@@ -104,9 +112,9 @@ def push(
         places[locale, votes] = datasets.make_dataset(
             api, project, locale, votes, settings.round, dimensions=dimensions
         )
-    sentences = datasets.assign(api, settings.readers, plan["locale"]) if settings.readers else []
+    sentences = datasets.assign(api, settings.readers, plan["locale"]) if settings.readers is not None else []
     counts = {place.id: count(api, place.id) for place in places.values()}
-    there = _there(api, datasets.list_datasets(api, project, settings.round), plan)
+    there = _there(api, datasets.list_datasets(api, project, settings.round), plan, state.seal)
     if project is pairwise.PROJECT:
         sides = pairwise.sides(plan, there.select("record_id", "first_shown"))
         plan = plan.join(sides, on="record_id", maintain_order="left")
@@ -115,7 +123,7 @@ def push(
     refused: list[dict[str, Any]] = []
     done = before
     advance(done, plan.height, "pushing")
-    for taken, letters in send(api, _records(project, source, to_do, settings, places)):
+    for taken, letters in send(api, _records(project, source, to_do, settings, places, state.seal)):
         done += taken + len(letters)
         refused += letters
         advance(done, plan.height, "pushing")
@@ -156,11 +164,11 @@ def _dimensions(vectors: pl.DataFrame | None) -> int | None:
     return len(lengths[0])
 
 
-def _there(api: Api, places: list[Dataset], plan: pl.DataFrame) -> pl.DataFrame:
+def _there(api: Api, places: list[Dataset], plan: pl.DataFrame, seal: Seal) -> pl.DataFrame:
     """Records of ours in the project's datasets: `record_id`, `first_shown`."""
     wanted = set(plan["record_id"])
     rows = [
-        {"record_id": there["external_id"], "first_shown": (there["metadata"] or {}).get("first_shown")}
+        {"record_id": there["external_id"], "first_shown": origin_of(there, seal).get("first_shown")}
         for place in places
         for page in pages(api, place.id)
         for there in page
@@ -175,6 +183,7 @@ def _records(
     to_do: pl.DataFrame,
     settings: Settings,
     places: Mapping[tuple[str, int], Dataset],
+    seal: Seal,
 ) -> Iterator[tuple[Dataset, Json]]:
     """Records to be made, as the API takes them."""
     added = [name for name in ("record_id", "votes", "first_shown") if name in to_do.columns]
@@ -187,7 +196,8 @@ def _records(
         vectors = _vectors(rows, settings.vectors)
         for row in rows.iter_rows(named=True):
             place = places[row["locale"], row["votes"]]
-            yield place, record(project, row, settings.personas.get(row["persona_id"]), place.questions, vectors)
+            character = settings.personas.get(row["persona_id"])
+            yield place, record(project, row, character, place.questions, seal, vectors)
 
 
 def record(
@@ -195,11 +205,12 @@ def record(
     row: Mapping[str, Any],
     character: Persona | None,
     questions: Mapping[str, str],
+    seal: Seal,
     vectors: Mapping[str, list[float]] = {},
 ) -> Json:
     """One record, as the API takes it.
 
-    What `pull` needs and annotators are not to see goes under `ORIGIN` in its metadata.
+    What `pull` needs and annotators are not to see goes sealed under `ORIGIN` in its metadata.
     """
     fields = project.show(row, character)
     traits = list(character.traits) if character else None
@@ -211,14 +222,13 @@ def record(
     first = row["first_turn"]
     known = {
         **{item["name"]: row.get(item["name"]) for item in project.metadata},
-        "persona": row["persona_id"],
         "cluster": row["cluster_id"],
         "first_turn": None if first is None else "yes" if first else "no",
     }
     made: Json = {
         "external_id": row["record_id"],
-        "fields": fields,
-        "metadata": {**{name: value for name, value in known.items() if value is not None}, ORIGIN: origin},
+        "fields": showing.as_shown(fields),
+        "metadata": {**{name: value for name, value in known.items() if value is not None}, ORIGIN: seal.close(origin)},
     }
     suggestions = [{"question_id": questions[name], **given} for name, given in project.suggest(row).items()]
     if suggestions:
@@ -226,6 +236,12 @@ def record(
     if vector := vectors.get(row["turn_id"]):
         made["vectors"] = {datasets.VECTOR: vector}
     return made
+
+
+def origin_of(record: Json, seal: Seal) -> Json:
+    """What a record was made from; empty where the record is not of our making."""
+    sealed = (record.get("metadata") or {}).get(ORIGIN)
+    return seal.open(sealed) if isinstance(sealed, str) else {}
 
 
 def _scored(rows: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
@@ -297,7 +313,7 @@ def _send(api: Api, place: Dataset, bulk: list[Json]) -> tuple[int, list[dict[st
     while parts:
         part = parts.pop()
         try:
-            api.put(f"datasets/{place.id}/records/bulk", {"items": part})
+            _put(api, place, part)
         except Refused as refused:
             if refused.status != UNPROCESSABLE and refused.status < FAILED:
                 raise
@@ -311,6 +327,18 @@ def _send(api: Api, place: Dataset, bulk: list[Json]) -> tuple[int, list[dict[st
         else:
             taken += len(part)
     return taken, letters
+
+
+def _put(api: Api, place: Dataset, part: list[Json]) -> None:
+    """Send records; once more where the server failed, as it does when two pushes bring the same record."""
+    path = f"datasets/{place.id}/records/bulk"
+    try:
+        api.put(path, {"items": part})
+    except Refused as refused:
+        if refused.status < FAILED:
+            raise
+        time.sleep(PAUSE)
+        api.put(path, {"items": part})
 
 
 def _compare(api: Api, counts: Mapping[str, int], new: int) -> None:

@@ -21,6 +21,7 @@ from annotation.more_votes import deserving, told
 from annotation.projects import find
 from annotation.strengths import strengths
 from schemas.judgements import PROJECTS
+from schemas.problems import Problem
 
 RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's own bounds
 SURE, DOUBTFUL = 0.95, 0.75  # of the likeliest value
@@ -74,13 +75,19 @@ def measure(pulled: Path, *, more: int = 20) -> Report:
         more: How many records to name for each project that deserve another vote.
 
     Raises:
-        Problem: The answers are not there or not as expected.
+        Problem: The answers are not there or not as expected, or there is none yet.
     """
     parts = pulls(pulled)
     read = read_votes(parts)
     votes = read.votes
+    if votes.is_empty():
+        raise Problem(f"{pulled}: holds no answers that can be compared yet; pull again when there are some.")
     held = held_against(votes)
-    found = {(project, question): dawid_skene(group) for project, question, group in by_question(votes)}
+    found = {
+        (project, question): dawid_skene(group)
+        for project, question, group in by_question(votes)
+        if (project, question) in questions()  # a label's yes or no is nobody's answer to act on
+    }
     consensus = _consensus(found)
     policies, first = _policies(parts, held)
     return Report(
@@ -124,7 +131,7 @@ def agreement(votes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _scale(project: str, question: str, votes: pl.DataFrame) -> tuple[Level, list[str]]:
-    asked = questions().get((project, question))  # none for a single label
+    asked = questions().get((project, question))  # none for a label of its own
     if asked and asked.kind == "ordinal":
         return "ordinal", list(asked.values)
     return "nominal", sorted(votes["value"].unique())

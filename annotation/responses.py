@@ -17,7 +17,8 @@ from annotation.datasets import Dataset
 from annotation.pages import pages
 from annotation.projects import showing
 from annotation.projects.project import Json, Project
-from annotation.push import ORIGIN
+from annotation.push import origin_of
+from annotation.seal import Seal
 from schemas.problems import Problem
 
 TRIES = 4
@@ -46,7 +47,11 @@ class Said(NamedTuple):
 
 
 def read(
-    api: Api, project: Project, places: Iterable[Dataset], progress: Callable[[int], None] = lambda _: None
+    api: Api,
+    project: Project,
+    places: Iterable[Dataset],
+    seal: Seal,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Said:
     """Read all responses.
 
@@ -54,10 +59,11 @@ def read(
         api: An owner's account.
         project: What was asked.
         places: Where.
+        seal: Opens what the records were made from.
         progress: Told how many records have been read.
 
     Raises:
-        Problem: What was read differs from what the server counts.
+        Problem: What was read differs from what the server counts, or the key is another.
     """
     names = accounts(api)
     rows: list[Json] = []
@@ -81,11 +87,11 @@ def read(
                     continue
                 row = None
                 if response["status"] == SUBMITTED:
-                    row = _row(project, place, record, response, who, when)
+                    row = _row(project, place, record, response, who, when, seal)
                     left_out["they are not answers to the project's questions"] += row is None
                 if response["status"] != DRAFT:
                     moments.append((who, when, row))
-    _time(moments)
+    time_between(moments)
     rows = [row for _, _, row in moments if row is not None]
     newest: dict[tuple[str, str], Json] = {}
     for row in sorted(rows, key=lambda row: (row["timestamp"], row["dataset"])):
@@ -113,14 +119,14 @@ def accounts(api: Api) -> dict[str, str]:
 def _whole(api: Api, place: Dataset, progress: Callable[[int], None]) -> list[Json]:
     """Records of a dataset with responses, counted against the server."""
     for _ in range(TRIES):
-        before = _counts(api, place)
+        before = counts(api, place)
         listed: list[Json] = []
         records = 0
         for page in pages(api, place.id, "responses"):
             records += len(page)
             listed += [record if record["responses"] else {"responses": []} for record in page]
             progress(records)
-        after = _counts(api, place)
+        after = counts(api, place)
         mine = Counter(r["status"] for record in listed for r in record["responses"])
         if all(_between(before[kind], mine[kind], after[kind]) for kind in (SUBMITTED, DISCARDED, DRAFT)):
             return listed
@@ -138,7 +144,7 @@ def _between(one: int, value: int, other: int) -> bool:
     return min(one, other) <= value <= max(one, other)
 
 
-def _counts(api: Api, place: Dataset) -> Counter[str]:
+def counts(api: Api, place: Dataset) -> Counter[str]:
     """Responses by status, by the server's database."""
     counts: Counter[str] = Counter()
     for user in api.get(f"datasets/{place.id}/users/progress")["users"]:
@@ -153,17 +159,20 @@ def _moment(written: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _row(project: Project, place: Dataset, record: Json, response: Json, who: str, when: datetime) -> Json | None:
+def _row(
+    project: Project, place: Dataset, record: Json, response: Json, who: str, when: datetime, seal: Seal
+) -> Json | None:
     """A submitted response; None where it or its record is not of the project's making."""
-    origin: Any = (record["metadata"] or {}).get(ORIGIN)
+    origin = origin_of(record, seal)
     try:
         given = {name: item["value"] for name, item in response["values"].items()}
+        fields = showing.as_written(record["fields"])
         return {
             **{name: origin[name] for name in ("turn_id", "persona_id", "locale")},
             **{name: origin.get(name) for name in project.own},
             "record_id": record["external_id"],
-            "fields": record["fields"],
-            "messages": origin.get("messages") or showing.read_back(record["fields"]),
+            "fields": fields,
+            "messages": origin.get("messages") or showing.read_back(fields),
             "values": project.answer(given, origin),
             "annotator": who,
             "timestamp": when,
@@ -174,7 +183,7 @@ def _row(project: Project, place: Dataset, record: Json, response: Json, who: st
         return None
 
 
-def _time(moments: list[tuple[str, datetime, Json | None]]) -> None:
+def time_between(moments: list[tuple[str, datetime, Json | None]]) -> None:
     """How long each answer took: the time since the same annotator's last one, in any dataset of the project.
 
     Argilla does not say when a record was opened. After a break of more than `LONGEST`, and for somebody's first

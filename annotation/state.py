@@ -2,20 +2,25 @@
 
     projects/PROJECT[-ROUND]/gold.parquet      record_id, expected: never on the server, where annotators could read it
     projects/PROJECT[-ROUND]/refused.jsonl     records the server would not take, exactly as they were sent
+    projects/PROJECT[-ROUND]/lock              held by the one push that runs
+    projects/seal.key                          opens what annotators may not see of records: see `annotation.seal`
 
 Readable by its owner alone.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from annotation.seal import Seal
 from schemas.problems import Problem
 
 GOLD = {"record_id": pl.String, "expected": pl.String}
@@ -26,10 +31,12 @@ class State:
 
     Attributes:
         directory: Where it is kept.
+        seal: For what annotators may not see.
     """
 
     def __init__(self, home: Path, project: str, round_: str | None) -> None:
         self.directory = home / "projects" / (project + (f"-{round_}" if round_ else ""))
+        self.seal = Seal(home)
 
     def gold(self) -> pl.DataFrame:
         """Expected answers: `record_id`, `expected`.
@@ -41,13 +48,21 @@ class State:
         if not file.is_file():
             return pl.DataFrame(schema=GOLD)
         try:
-            return pl.read_parquet(file).select(GOLD).cast(GOLD)  # type: ignore[arg-type]
+            return pl.read_parquet(file).select(list(GOLD)).cast(GOLD)  # type: ignore[arg-type]
         except (pl.exceptions.PolarsError, OSError):
             raise Problem(f"{file}: cannot be read; push with --gold again.") from None
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other push of this project and round runs here, and keep others waiting."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def keep_gold(self, expected: pl.DataFrame) -> None:
         """Add expected answers; the newest counts."""
-        both = pl.concat([self.gold(), expected.select(GOLD)]).unique("record_id", keep="last").sort("record_id")
+        both = pl.concat([self.gold(), expected.select(list(GOLD))]).unique("record_id", keep="last").sort("record_id")
         draft = self._private("gold.parquet.partial")
         both.write_parquet(draft)
         draft.replace(self.directory / "gold.parquet")

@@ -35,10 +35,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -48,7 +48,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks import planted
-from curation import clusters, duplicates, embed, readers, wording
+from curation import clusters, duplicates, embed, on_disk, readers, wording
 from schemas.curation_recipe import Embedding, NearDuplicates
 
 THEIRS = """
@@ -83,6 +83,7 @@ else:
     kept = [int(d.id) for d in MinhashDedupFilter(home + "/r").run(iter(documents))]
 print(json.dumps({"seconds": time.perf_counter() - began, "cpu": time.process_time() - used, "kept": kept}))
 """
+GROWTH = 1.5  # what the most turns may take beyond themselves, by what the fewest take
 THRESHOLDS = (0.95, 0.9, 0.85)  # of SemHash; 0.9 is its default
 
 
@@ -222,48 +223,114 @@ def compare(given: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def memory(rows: int) -> None:
-    """Cluster and look for duplicates in made-up turns, and print time and the most memory taken."""
+def memory(rows: int) -> dict[str, Any]:
+    """Cluster and look for duplicates in made-up turns: time, and the most memory taken, in MiB.
+
+    Vectors lie on disk; one turn in ten is another with a letter changed in each message.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        turns, user, reply, copies = _made_up(rows, Path(home))
+        Path("/proc/self/clear_refs").write_text("5")  # what was the most so far, is forgotten
+        before = _taken()
+        most, done = dict(before), threading.Event()
+
+        def watch() -> None:
+            while not done.wait(0.005):
+                for kind, mebibytes in _taken().items():
+                    most[kind] = max(most[kind], mebibytes)
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        began, used = time.perf_counter(), time.process_time()
+        clusters.assign(reply, clusters.fit(reply, None, 20))
+        between = time.perf_counter()
+        found = duplicates.find(turns, user, reply, NearDuplicates(), 20)
+        ended, cpu = time.perf_counter(), time.process_time() - used
+        most["whole"] = _taken()["most"]
+        done.set()
+        watching.join()
+        gone = set(found["turn_id"])
+        recall = sum(a in gone or b in gone for a, b in copies.iter_rows()) / copies.height
+        return {
+            "rows": rows,
+            "clusters": between - began,
+            "duplicates": ended - between,
+            "cpu": cpu,
+            "found": found.height,
+            "recall": recall,
+            "turns": before["whole"],
+            "more": most["whole"] - before["whole"],
+            "anonymous": most["anonymous"] - before["anonymous"],
+            "file": most["file"] - before["file"],
+        }
+
+
+def _made_up(rows: int, home: Path) -> tuple[pl.DataFrame, Any, Any, pl.DataFrame]:
+    """Turns, vectors of their messages on disk, and which turn is a copy of which."""
     random = np.random.default_rng(20)
     vocabulary = np.array(
         [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "io", "u") for c in ("ra", "lem", "t", "nok", "s")]
     )
-    with tempfile.TemporaryDirectory() as home:
-        sides, texts = [], []
-        for side in ("user", "reply"):
-            array = np.memmap(f"{home}/{side}", dtype=np.float32, mode="w+", shape=(rows, 384))
-            said: list[pl.Series] = []
-            for begin in range(0, rows, 10_000):
-                centre = random.integers(0, 500, 10_000)
-                part = np.random.default_rng(7).normal(size=(500, 384))[centre] + random.normal(size=(10_000, 384))
-                array[begin : begin + 10_000] = part / np.linalg.norm(part, axis=1, keepdims=True)
-                chosen = random.integers(0, len(vocabulary), (10_000, 9))
-                said.append(pl.Series([" ".join(vocabulary[words]) for words in chosen]))
-                clusters.let_go(array)
-            sides.append(array)
-            texts.append(pl.concat(said))
-        ids = pl.Series("turn_id", [f"{n:032x}" for n in range(rows)])
-        none = pl.lit(None)
-        turns = pl.DataFrame(
-            {"turn_id": ids, "conversation_id": ids, "user": texts[0], "reply": texts[1]}
-        ).with_columns(
-            thumb=none.cast(pl.Int8),
-            continued=none.cast(pl.Boolean),
-            history=pl.lit(2),
-            tool_calls=none.cast(pl.String),
-        )
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        began = time.perf_counter()
-        centres = clusters.fit(sides[1], None, 20)
-        clusters.assign(sides[1], centres)
-        between = time.perf_counter()
-        found = duplicates.find(turns, sides[0], sides[1], NearDuplicates(), 20)
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(
-            f"{rows:>9,} turns: clusters {between - began:.0f} s, duplicates {time.perf_counter() - between:.0f} s "
-            f"({found.height} found); at most {after:,.0f} MiB, {after - before:,.0f} MiB more than turns alone",
-            flush=True,
-        )
+    centres = np.random.default_rng(7).normal(size=(500, 384))
+    block = 10_000  # of which the last tenth copies the first
+    vectors, texts = [], []
+    for side in ("user", "reply"):
+        array = np.memmap(home / side, dtype=np.float32, mode="w+", shape=(rows, 384))
+        said: list[pl.Series] = []
+        for begin in range(0, rows, block):
+            part = centres[random.integers(0, len(centres), block)] + random.normal(size=(block, 384))
+            part[-block // 10 :] = part[: block // 10] + 0.3 * random.normal(size=(block // 10, 384))
+            array[begin : begin + block] = part / np.linalg.norm(part, axis=1, keepdims=True)
+            on_disk.let_go(array)
+            chosen = vocabulary[random.integers(0, len(vocabulary), (block, 9))]
+            chosen[-block // 10 :] = chosen[: block // 10]
+            text = pl.Series([" ".join(words) for words in chosen])
+            said.append(pl.concat([text[: -block // 10], text[-block // 10 :].str.replace("a", "o")]))
+        vectors.append(array)
+        texts.append(pl.concat(said))
+    ids = pl.Series("turn_id", [f"{n:032x}" for n in range(rows)])
+    none = pl.lit(None)
+    turns = pl.DataFrame({"turn_id": ids, "conversation_id": ids, "user": texts[0], "reply": texts[1]}).with_columns(
+        thumb=none.cast(pl.Int8),
+        continued=none.cast(pl.Boolean),
+        history=pl.lit(2),
+        tool_calls=none.cast(pl.String),
+    )
+    copy = np.flatnonzero(np.arange(rows) % block >= block - block // 10)
+    return (
+        turns,
+        *vectors,
+        pl.DataFrame([ids.gather(copy), ids.gather(copy // block * block + copy % (block // 10)).alias("of")]),
+    )
+
+
+def _taken() -> dict[str, float]:
+    """Memory of this process in MiB: anonymous, pages of files that are mapped, both, and the most of both so far."""
+    lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    names = {"anonymous": "RssAnon", "file": "RssFile", "whole": "VmRSS", "most": "VmHWM"}
+    return {kind: int(lines[name].split()[0]) / 1024 for kind, name in names.items()}
+
+
+def measure_memory(rows: list[int]) -> int:
+    """Print what each number of turns takes, each in a process of its own; 1 where it grows by more than it may."""
+    if len(rows) == 1:
+        print(json.dumps(memory(rows[0])))
+        return 0
+    row = "{:>10} {:>7} {:>9} {:>10} {:>7} {:>11} {:>10} {:>11} {:>7}"
+    print(row.format("turns", "recall", "clusters", "duplicates", "CPU", "turns' own", "more", "(anonymous", "file)"))
+    taken = {}
+    for some in rows:
+        own = [sys.executable, "-m", "benchmarks.near_duplicates", "--memory", "--rows", str(some)]
+        found = json.loads(subprocess.run(own, check=True, capture_output=True, text=True).stdout)
+        taken[some] = found["more"]
+        seconds = [f"{found[name]:.0f} s" for name in ("clusters", "duplicates", "cpu")]
+        mebibytes = [f"{found[name]:,.0f} MiB" for name in ("turns", "more", "anonymous", "file")]
+        print(row.format(f"{some:,}", f"{found['recall']:.3f}", *seconds, *mebibytes), flush=True)
+    growth = taken[max(rows)] / taken[min(rows)]
+    print(
+        f"{max(rows):,} turns take {growth:.2f} times what {min(rows):,} take beyond the turns; at most {GROWTH} times"
+    )
+    return 1 if growth > GROWTH else 0
 
 
 def main() -> int:
@@ -280,13 +347,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000], help="with --memory: how many")
     given = parser.parse_args()
     if given.memory:
-        for rows in given.rows:
-            if len(given.rows) == 1:
-                memory(rows)
-            else:  # each in a process of its own, so that one's memory is not the other's
-                own = [sys.executable, "-m", "benchmarks.near_duplicates", "--memory", "--rows", str(rows)]
-                subprocess.run(own, check=True)
-        return 0
+        return measure_memory(given.rows)
     if given.data is None:
         parser.error("give DATA, or --memory")
     return compare(given)

@@ -12,23 +12,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from curation import on_disk
 from schemas.problems import Problem
 
 MOST = 4096  # clusters where the recipe names no number
 SAMPLE = 50  # turns that each centroid is fitted on at most; more change little
 ROUNDS = 10
-BLOCK = 8192  # rows read at once
+BLOCK = 4096  # rows read at once
 
 Vectors = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.signedinteger[Any]]
 
 
-def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
+def fit(embeddings: Vectors | on_disk.Stored, count: int | None, seed: int) -> Vectors:
     """Fit centroids.
 
     The same rows in the same order give the same centroids, on any number of threads; sort by `turn_id` before.
 
     Args:
-        embeddings: float32 or float16 [n, d], each of length 1; may lie on disk (`numpy.memmap`).
+        embeddings: float32 or float16 [n, d], each of length 1; may lie on disk (`numpy.memmap` or `on_disk.Stored`).
         count: How many clusters, at most n of them; None takes the square root of n, at most 4,096.
         seed: The recipe's seed.
 
@@ -53,19 +55,19 @@ def fit(embeddings: Vectors, count: int | None, seed: int) -> Vectors:
     )
     taken = min(rows, SAMPLE * clusters)
     sample = np.arange(taken, dtype=np.int64) * rows // taken
-    parts = []
-    for begin in range(0, taken, BLOCK // 4):  # a page read brings those around it along
-        parts.append(_checked(embeddings, sample[begin : begin + BLOCK // 4]))
-        let_go(embeddings)
-    kmeans.train(np.concatenate(parts))
+    fitted = np.empty((taken, width), dtype=np.float32)
+    for begin in range(0, taken, BLOCK):
+        part = slice(begin, begin + BLOCK)
+        fitted[part] = _checked(embeddings, sample[part])
+    kmeans.train(fitted)
     return np.asarray(kmeans.centroids, dtype=np.float32)
 
 
-def assign(embeddings: Vectors, centroids: Vectors) -> npt.NDArray[np.int32]:
+def assign(embeddings: Vectors | on_disk.Stored, centroids: Vectors) -> npt.NDArray[np.int32]:
     """The centroid that each row is most like.
 
     Args:
-        embeddings: float32 or float16 [n, d]; may lie on disk.
+        embeddings: float32 or float16 [n, d]; may lie on disk, as for `fit`.
         centroids: float32 [k, d].
 
     Returns:
@@ -77,9 +79,9 @@ def assign(embeddings: Vectors, centroids: Vectors) -> npt.NDArray[np.int32]:
     return nearest(embeddings, centroids, 1)[:, 0].astype(np.int32)
 
 
-def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> npt.NDArray[np.int64]:
-    """The centroids that each row is most like, the best first, int64 [n, count]; as `assign`."""
-    found = np.zeros((len(embeddings), count), dtype=np.int64)
+def nearest(embeddings: Vectors | on_disk.Stored, centroids: Vectors, count: int) -> Numbers:
+    """The centroids that each row is most like, the best first, [n, count], int16 if that will do; as `assign`."""
+    found = np.zeros((len(embeddings), count), dtype=np.int16 if len(centroids) < 1 << 15 else np.int32)
     if not len(embeddings):
         return found
     index = _faiss().IndexFlatIP(centroids.shape[1])
@@ -87,14 +89,11 @@ def nearest(embeddings: Vectors, centroids: Vectors, count: int) -> npt.NDArray[
     for begin in range(0, len(embeddings), BLOCK):
         rows = np.arange(begin, min(begin + BLOCK, len(embeddings)))
         found[rows] = index.search(_checked(embeddings, rows), count)[1]
-        if begin // BLOCK % 8 == 7:
-            let_go(embeddings)
-    let_go(embeddings)
     return found
 
 
-def _checked(embeddings: Vectors, rows: npt.NDArray[np.int64]) -> Vectors:
-    some = np.ascontiguousarray(embeddings[rows], dtype=np.float32)
+def _checked(embeddings: Vectors | on_disk.Stored, rows: npt.NDArray[np.int64]) -> Vectors:
+    some = np.ascontiguousarray(on_disk.take(embeddings, rows), dtype=np.float32)
     bad = np.flatnonzero(~np.isfinite(some).all(axis=1))
     if len(bad):
         raise Problem(
@@ -102,15 +101,6 @@ def _checked(embeddings: Vectors, rows: npt.NDArray[np.int64]) -> Vectors:
             "finite float32. Look at the embedding model and its precision."
         )
     return some
-
-
-def let_go(array: Any) -> None:
-    """Let go of what has been read of an array on disk, so that the process does not seem to grow by it."""
-    import mmap
-
-    held = getattr(array, "_mmap", None)
-    if isinstance(held, mmap.mmap) and array.mode != "c":
-        held.madvise(mmap.MADV_DONTNEED)
 
 
 def _faiss() -> Any:

@@ -10,18 +10,22 @@ Short turns ("hey", "lol") repeat each other within a conversation only, and onl
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation import alike, minhash, near_duplicates, wording
+from curation import alike, cells, minhash, near_duplicates, wording
 from curation.near_duplicates import Edges, Side
 from schemas.curation_recipe import NearDuplicates
 from schemas.problems import Problem
 from schemas.turns import hash_fraction
 
+BLOCK = 2048  # turns read at once
+TOGETHER = 50_000  # pairs of long messages settled at once
 COUNTED = 50_000  # turns whose words are counted, about
 KINDS = ("exact", "embedding", "minhash")
 SCHEMA = {"turn_id": pl.String, "duplicate_of": pl.String, "kind": pl.String, "similarity": pl.Float32}
@@ -65,11 +69,11 @@ def find_texts(ids: pl.Series, texts: pl.Series, vectors: Vectors, settings: Nea
         `turn_id` (of the text), `duplicate_of`, `kind`, `similarity`. Texts that are not in it survive; a survivor and
         those that name it make a group.
     """
-    order = _order(pl.DataFrame({"length": -texts.str.len_chars().cast(pl.Int64), "id": ids}), seed, ids)
+    order = _order(pl.DataFrame({"length": -texts.str.len_chars().cast(pl.Int32)}), seed, ids)
     return _find(ids, ids, [texts], [vectors], order, settings, seed)
 
 
-def rank(turns: pl.DataFrame, seed: int) -> npt.NDArray[np.int64]:
+def rank(turns: pl.DataFrame, seed: int) -> npt.NDArray[np.int32]:
     """Row numbers, from the turn that should survive all others to the one that should survive none.
 
     Thumb up, none, down; the user wrote on, unknown, did not; the reply is not broken off; more history; tools were
@@ -81,19 +85,29 @@ def rank(turns: pl.DataFrame, seed: int) -> npt.NDArray[np.int64]:
         seed: The recipe's seed.
     """
     worst = turns.select(
-        thumb=-pl.col("thumb").fill_null(0).cast(pl.Int64),
-        continued=pl.when(pl.col("continued")).then(0).when(pl.col("continued").is_null()).then(1).otherwise(2),
+        thumb=-pl.col("thumb").fill_null(0).cast(pl.Int8),
+        continued=1 - pl.coalesce(2 * pl.col("continued").cast(pl.Int8) - 1, 0).cast(pl.Int8),
         broken=~pl.col("reply").str.contains(_ENDS_WELL),
-        history=-pl.col("history").cast(pl.Int64),
+        history=-pl.col("history").cast(pl.Int32),
         tools=pl.col("tool_calls").is_null(),
-        length=-pl.col("reply").str.len_chars().cast(pl.Int64),
+        length=-pl.col("reply").str.len_chars().cast(pl.Int32),
     )
     return _order(worst, seed, turns["turn_id"])
 
 
-def _order(worst: pl.DataFrame, seed: int, ids: pl.Series) -> npt.NDArray[np.int64]:
-    by = worst.with_columns(hash_fraction(seed, "duplicates", ids).alias("_hash"), ids.alias("_id"))
-    return by.with_row_index("_row").sort(by.columns)["_row"].to_numpy().astype(np.int64)
+def _order(worst: pl.DataFrame, seed: int, ids: pl.Series) -> npt.NDArray[np.int32]:
+    """Row numbers by what is worst, the first column first, then by the hash of the id, then by the id."""
+    keys = [*(column.to_numpy() for column in worst), hash_fraction(seed, "duplicates", ids).to_numpy()]
+    order = np.lexsort(keys[::-1]).astype(np.int32)
+    same = np.ones(max(0, len(order) - 1), dtype=bool)
+    for key in keys:
+        same &= key[order[1:]] == key[order[:-1]]
+    if same.any():
+        tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        group = np.cumsum(np.insert(~same, 0, True))[tied]
+        rows = pl.DataFrame({"group": group, "id": ids.gather(order[tied]), "row": order[tied]}).sort("group", "id")
+        order[tied] = rows["row"].to_numpy()
+    return order
 
 
 def _find(
@@ -101,33 +115,21 @@ def _find(
     conversations: pl.Series,
     texts: Sequence[pl.Series],
     vectors: Sequence[Vectors],
-    order: npt.NDArray[np.int64],
+    order: npt.NDArray[np.int32],
     settings: NearDuplicates,
     seed: int,
 ) -> pl.DataFrame:
     if not len(ids):
         return pl.DataFrame(schema=SCHEMA)
-    ids, conversations = ids.gather(order), conversations.gather(order)
-    texts = [text.gather(order) for text in texts]
-    count = pl.DataFrame([wording.words(text).alias(str(n)) for n, text in enumerate(texts)])
-    short = (count.sum_horizontal() < settings.least_words).to_numpy()
-    first = _exact(conversations, texts, short)
-    single = np.flatnonzero(first == np.arange(len(ids)))
-
-    near = single[~short[single]]
-    sides = [
-        Side(vector, wording.plain(text.gather(near)), order[near]) for text, vector in zip(texts, vectors, strict=True)
-    ]
-    lengths = [side.plain.str.len_chars().to_numpy() for side in sides]
-    long = np.max(lengths, axis=0) > settings.minhash_above
-    counted = max(1, len(near) // COUNTED)
-    words = wording.Vocabulary(pl.concat([side.plain.gather_every(counted) for side in sides]))
-    edges = _long_pairs(sides, lengths, long, settings, seed, words)
-    original, likeness, kinds = near_duplicates.first_alike(sides, long, settings, seed, edges, words)
+    first, short = _exact(conversations, texts, order, settings)
+    near = np.flatnonzero((first == np.arange(len(ids))) & ~short).astype(np.int32)
+    place = order[near]
+    sides = [Side(vector, text, place) for text, vector in zip(texts, vectors, strict=True)]
+    original, likeness, kinds = _near(sides, settings, seed)
 
     # What repeats exactly a turn that is nearly another's repeat, goes back to that other.
     final = first.copy()
-    kind = np.where(first == np.arange(len(ids)), -1, 0)
+    kind = np.where(first == np.arange(len(ids)), np.int8(-1), np.int8(0))
     similarity = np.ones(len(ids), dtype=np.float32)
     gone = np.flatnonzero(original >= 0)
     final[near[gone]], similarity[near[gone]], kind[near[gone]] = near[original[gone]], likeness[gone], kinds[gone]
@@ -137,8 +139,8 @@ def _find(
     dropped = np.flatnonzero(kind >= 0)
     return pl.DataFrame(
         {
-            "turn_id": ids.gather(dropped),
-            "duplicate_of": ids.gather(final[dropped]),
+            "turn_id": ids.gather(order[dropped]),
+            "duplicate_of": ids.gather(order[final[dropped]]),
             "kind": pl.Series(np.array(KINDS)[kind[dropped]], dtype=pl.String),
             "similarity": similarity[dropped],
         },
@@ -146,51 +148,96 @@ def _find(
     ).sort("turn_id")
 
 
-def _exact(conversations: pl.Series, texts: Sequence[pl.Series], short: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """For each ranked row the first with the same texts; short ones within their conversation."""
-    keys = pl.DataFrame([wording.folded(text).alias(str(n)) for n, text in enumerate(texts)]).with_columns(
-        where=pl.when(pl.Series(short)).then(conversations)
-    )
-    return keys.with_row_index("row").select(pl.col("row").min().over(keys.columns))["row"].to_numpy().astype(np.int64)
+def _exact(
+    conversations: pl.Series, texts: Sequence[pl.Series], order: npt.NDArray[np.int32], settings: NearDuplicates
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """For each ranked row the first with the same texts, short ones within their conversation; and which are short."""
+    count = len(order)
+    short = np.zeros(count, dtype=bool)
+    keys = np.empty((2, count), dtype=np.uint64)
+    for begin in range(0, count, BLOCK):
+        part = slice(begin, begin + BLOCK)
+        said = [text.gather(order[part]).alias(str(n)) for n, text in enumerate(texts)]
+        words = pl.DataFrame([wording.words(text) for text in said]).sum_horizontal()
+        short[part] = (words < settings.least_words).to_numpy()
+        same = pl.DataFrame([wording.folded(text) for text in said]).with_columns(
+            where=pl.when(pl.Series(short[part])).then(conversations.gather(order[part]))
+        )
+        for number, key in enumerate(keys):  # 128 bits: no two texts share them by chance
+            key[part] = same.hash_rows(number).to_numpy()
+    by_key = np.lexsort(keys)
+    new = np.ones(count, dtype=bool)
+    new[1:] = (keys[:, by_key[1:]] != keys[:, by_key[:-1]]).any(axis=0)
+    first = np.empty(count, dtype=np.int32)
+    first[by_key] = by_key[np.flatnonzero(new)[np.cumsum(new) - 1]]
+    return first, short
+
+
+def _near(
+    sides: Sequence[Side], settings: NearDuplicates, seed: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+    """As `near_duplicates.first_alike`; texts are read once, and what is asked of all of them again lies on disk."""
+    count = len(sides[0].place)
+    if not count:
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int8)
+    lengths = [np.zeros(count, dtype=np.uint32) for _ in sides]
+    counted = max(1, count // COUNTED)
+    some: list[list[pl.Series]] = [[] for _ in sides]
+    with ExitStack() as open_:
+        file, *files = (open_.enter_context(tempfile.TemporaryFile()) for _ in range(len(sides) + 1))
+        signed = [minhash.Signed(file, count) for file in files]
+        for begin in range(0, count, BLOCK):
+            rows = np.arange(begin, min(begin + BLOCK, count), dtype=np.int32)
+            plain = [side.plain(rows) for side in sides]
+            cells.write(file, [side.embeddings(rows) for side in sides], plain)
+            for text, length, sample, signatures in zip(plain, lengths, some, signed, strict=True):
+                sample.append(text.gather_every(counted, -begin % counted))
+                length[rows] = text.str.len_chars().to_numpy()
+                fair = np.flatnonzero(length[rows] > alike.CUT * settings.minhash_above)
+                if len(fair):
+                    signatures.add(rows[fair], minhash.signatures(text.gather(fair), seed))
+        words = wording.Vocabulary(pl.concat([text for sample in some for text in sample]))
+        some.clear()
+        long = np.max(lengths, axis=0) > settings.minhash_above
+        edges = _long_pairs(sides, lengths, signed, long, settings, words)
+        vectors = cells.written(file, count)
+        return near_duplicates.first_alike(sides, vectors, cells.cells(vectors, seed), long, settings, edges, words)
 
 
 def _long_pairs(
     sides: Sequence[Side],
     lengths: Sequence[npt.NDArray[np.uint32]],
+    signed: Sequence[minhash.Signed],
     long: npt.NDArray[np.bool_],
     settings: NearDuplicates,
-    seed: int,
     words: wording.Vocabulary,
 ) -> Edges:
     """Pairs of ranked rows of which one at least is long and that are alike in every message."""
-    fair = [np.flatnonzero(length > alike.CUT * settings.minhash_above) for length in lengths]
-    signatures = [
-        minhash.signatures(side.plain.gather(rows), seed)
-        if len(rows)
-        else np.zeros((0, minhash.PERMUTATIONS), np.uint32)
-        for side, rows in zip(sides, fair, strict=True)
-    ]
-    pairs = [
-        np.column_stack([rows[part] for part in minhash.candidates(found)])
-        for rows, found in zip(fair, signatures, strict=True)
-    ]
-    both = np.unique(np.concatenate(pairs), axis=0)
-    row, other = both[:, 0], both[:, 1]
-    keep = long[row] | long[other]
-    row, other = row[keep], other[keep]
+    fair = [length > alike.CUT * settings.minhash_above for length in lengths]
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    if long.any():
+        for rows, signatures in zip(fair, signed, strict=True):
+            pairs.append(
+                np.column_stack(
+                    signatures.pairs(
+                        np.flatnonzero(rows), settings.minhash_similarity, lambda one, two: long[one] | long[two]
+                    )
+                )
+            )
+    row, other = np.unique(np.concatenate(pairs), axis=0).T
     likeness = np.ones(len(row), dtype=np.float32)
-    for side, length, rows, found in zip(sides, lengths, fair, signatures, strict=True):
+    for side, length, rows, signatures in zip(sides, lengths, fair, signed, strict=True):
         agree = np.zeros(len(row), dtype=np.float32)
-        signed = np.isin(row, rows) & np.isin(other, rows)
-        if signed.any():
-            one, two = (np.searchsorted(rows, part[signed]) for part in (row, other))
-            share = minhash.agreement(found[one], found[two])
-            agree[signed] = np.where(share >= settings.minhash_similarity, share, 0)
+        both = np.flatnonzero(rows[row] & rows[other])
+        share = signatures.agreement(row[both], other[both])
+        agree[both] = np.where(share >= settings.minhash_similarity, share, 0)
         limit = settings.minhash_above
-        written = np.flatnonzero(~signed & (length[row] <= limit) & (length[other] <= limit))
-        if len(written):
-            one, two = row[written], other[written]
-            agree[written] = side.messages(one, two, side.cosine(one, two)).likeness(settings, words)
+        written = np.flatnonzero(~(rows[row] & rows[other]) & (length[row] <= limit) & (length[other] <= limit))
+        for begin in range(0, len(written), TOGETHER):
+            some = written[begin : begin + TOGETHER]
+            one, two = row[some], other[some]
+            agree[some] = side.messages(one, two, side.cosine(one, two)).likeness(settings, words)
         keep = agree > 0
         row, other, likeness = row[keep], other[keep], np.minimum(likeness[keep], agree[keep])
-    return Edges(row, other, likeness, np.full(len(row), KINDS.index("minhash"), dtype=np.int64))
+    kind = np.full(len(row), KINDS.index("minhash"), dtype=np.int8)
+    return Edges(row.astype(np.int32), other.astype(np.int32), likeness, kind)

@@ -7,6 +7,7 @@ and pairs are settled by edit similarity (rapidfuzz) and by which words differ, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from math import log
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 SKETCH = 128  # numbers a text
-CHUNK = 20_000  # texts at once
+CHUNK_LETTERS = 1_000_000  # at once
 NEWLINE, SPACE = ord("\n"), ord(" ")
 PLACEHOLDER = r"<([A-Z_]+)_[0-9a-f]{6}>"
 # Scripts that do not put spaces between words: two letters of them count as a word.
@@ -44,6 +45,13 @@ Shares = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
+def chunks(texts: pl.Series, letters: int = CHUNK_LETTERS) -> Iterator[pl.Series]:
+    """Pieces of texts that hold about as many letters each, so that what is worked on does not grow with them."""
+    part = np.cumsum(texts.str.len_bytes().to_numpy(), dtype=np.int64) // letters
+    edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(texts)]
+    yield from (texts[begin:end] for begin, end in pairwise(edges) if end > begin)
+
+
 def folded(texts: pl.Series) -> pl.Series:
     """Texts for exact comparison: NFKC, lower case, white space and placeholders alike, all else as it is."""
     spaced = texts.str.replace_all(PLACEHOLDER, "<${1}>").str.normalize("NFKC").str.to_lowercase()
@@ -55,7 +63,7 @@ def plain(texts: pl.Series) -> pl.Series:
 
     A text without a letter or digit, such as an emoji, stays as `folded` leaves it.
     """
-    parts = [_plain(texts[begin : begin + CHUNK]) for begin in range(0, len(texts), CHUNK)]
+    parts = [_plain(part) for part in chunks(texts)]
     return pl.concat(parts) if parts else texts.cast(pl.String)
 
 
@@ -93,7 +101,7 @@ def sketches(texts: pl.Series) -> Vectors:
     Returns:
         float32 [n, SKETCH], each of length 1: a product is about the cosine of the counts. Zero for an empty text.
     """
-    parts = [_sketches(texts[begin : begin + CHUNK]) for begin in range(0, len(texts), CHUNK)]
+    parts = [_sketches(part) for part in chunks(texts)]
     return np.concatenate(parts) if parts else np.zeros((0, SKETCH), dtype=np.float32)
 
 
@@ -137,15 +145,14 @@ class Vocabulary:
             texts: As `plain` gives them.
         """
         total = len(texts)
-        every = _split(texts).list.unique().explode().drop_nulls().alias("word")
-        self._weights = (
-            every.value_counts(name="count")
-            .filter(pl.col("count") > 1)
-            .select(
-                "word",
-                weight=(1 + total / pl.col("count")).log().clip(upper_bound=HEAVIEST),
-                usual=pl.col("count") * USUAL > total,
-            )
+        counts = pl.DataFrame(schema={"word": pl.String, "count": pl.UInt32})
+        for part in chunks(texts):
+            every = _split(part).list.unique().explode().drop_nulls().alias("word")
+            counts = pl.concat([counts, every.value_counts(name="count")]).group_by("word").sum()
+        self._weights = counts.filter(pl.col("count") > 1).select(
+            "word",
+            weight=(1 + total / pl.col("count")).log().clip(upper_bound=HEAVIEST),
+            usual=pl.col("count") * USUAL > total,
         )
         self._once = min(HEAVIEST, log(1 + max(1, total)))
 

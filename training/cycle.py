@@ -54,12 +54,12 @@ class Step(NamedTuple):
 
 def steps() -> list[Step]:
     """The stages in order. Imported here, so that `--help`, `plan` and `status` stay fast."""
-    from training import evaluation, gathering, improving, judging
+    from training import annotating, evaluation, gathering, improving, judging
 
     return [
         Step("curate", "scrub, filter, balance", gathering.curate),
         Step("sample", "two replies a prompt", gathering.sample),
-        Step("annotate", "compare the replies", gathering.annotate),
+        Step("annotate", "compare the replies", annotating.annotate),
         Step("judge", "train the judge", judging.judge),
         Step("score", "best of k, difficulty", judging.score),
         Step("sft", "learn the best replies", improving.sft),

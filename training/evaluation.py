@@ -154,6 +154,7 @@ def release(generation: Generation, advance: Advance) -> Manifest:
         simulated = ["annotators"] if figures["annotate"]["simulated"] else []
         simulated += ["users"] if ab["users"] == "simulated" else []
         embedded = list(figures["curate"].get("embedded", []))
+        embedded += figures["annotate"].get("embedded", [])
         embedded += [EMBEDDED] if recipe.policy.model == EMBEDDED else []
         record = Release(
             version=hashlib.sha256(f"{recipe.name}\x1f{generation.number}\x1f{weights}".encode()).hexdigest()[:12],

@@ -1,25 +1,19 @@
-"""The first stages: curate the traffic, sample replies to compare, have them compared."""
+"""The first stages: curate the traffic, sample replies to compare."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from annotation.agreement import agree
-from annotation.backend import Backend
-from annotation.folder import Folder
 from rewards.models import load_policy, load_tokenizer
 from rewards.sampling import sample_replies
 from schemas.judgements import AnnotationTask
 from schemas.personas import Persona, read_personas
-from schemas.recipe import Recipe
 from schemas.stage import Advance, Manifest, Rows
-from training import rehearsal
-from training.generation import Generation, Waiting
+from training.generation import Generation
 from training.prompts import draw
 
 
@@ -99,77 +93,3 @@ def _tasks(prompts: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
         for side, place in (("a", 0), ("b", 1))
     }
     return AnnotationTask.validate(pairs.with_columns(**sides).select(AnnotationTask.column_names()))
-
-
-def annotate(generation: Generation, advance: Advance) -> Manifest:
-    """People (or, in a rehearsal, simulated annotators) compare the replies.
-
-    Raises:
-        Waiting: People still have tasks to answer.
-    """
-    recipe = generation.recipe
-    with generation.stage("annotate", settings=recipe.annotation.model_dump(mode="json"), reads=["sample"]) as stage:
-        if stage.manifest:
-            return stage.manifest
-        backend = _backend(generation, advance)
-        tasks = pl.read_parquet(generation.directory / "sample" / "tasks.parquet")
-        backend.push(tasks)
-        problems = [*backend.problems]
-        votes = recipe.annotation.votes
-        if recipe.annotation.annotators == "simulated":
-            rehearsal.annotate(backend, votes, recipe.seed)
-        wanted = backend.tasks().height * votes
-        given = wanted - backend.missing(votes)
-        advance(given, wanted, "votes")
-        if given < recipe.annotation.enough * wanted:
-            enough = f" ({math.ceil(recipe.annotation.enough * wanted)} are enough)" * (recipe.annotation.enough < 1)
-            raise Waiting(
-                f"waiting for annotators: {given} of {wanted} submitted{enough}. {_where(recipe, backend)} Then resume."
-            )
-        comparisons = backend.pull()
-        agreed = agree(comparisons, recipe.annotation.min_agreement)
-        comparisons.write_parquet(stage.directory / "comparisons.parquet")
-        agreed.preferences.write_parquet(stage.directory / "preferences.parquet")
-        silent = tasks.join(comparisons, on="task_id", how="anti").select(
-            "task_id", "turn_id", reason=pl.lit("no votes")
-        )
-        dropped = pl.concat([agreed.dropped, silent]).sort("task_id")
-        dropped.write_parquet(stage.directory / "dropped.parquet")
-        rows = Rows(in_=tasks.height, kept=agreed.preferences.height, dropped=dropped.height)
-        figures = {
-            "annotators": sorted(comparisons["annotator"].unique()),
-            "simulated": recipe.annotation.annotators == "simulated",
-            "comparisons": comparisons.height,
-            "pairwise_agreement": agreed.pairwise_agreement,
-            "dropped": dict(dropped.group_by("reason").len().sort("reason").iter_rows()),
-            "problems": problems + [sentence for sentence in backend.problems if sentence not in problems],
-        }
-        return stage.finish(rows, figures)
-
-
-def _backend(generation: Generation, advance: Advance) -> Backend:
-    """Where the recipe has people annotate."""
-    recipe = generation.recipe
-    if recipe.annotation.tool == "folder":
-        return Folder(generation.directory / "annotation")
-    from annotation.argilla import Argilla
-    from annotation.connection import connect, home_directory
-    from annotation.projects.pairwise import context
-    from annotation.readers import read_readers
-
-    return Argilla(
-        connect(),
-        f"{recipe.name}-{generation.number:03d}",
-        recipe.annotation.votes,
-        home=home_directory(),
-        turns=context(generation.directory / "sample"),
-        personas=personas_of(generation),
-        readers=read_readers(None),
-        advance=advance,
-    )
-
-
-def _where(recipe: Recipe, backend: Backend) -> str:
-    if recipe.annotation.tool == "folder":
-        return f"Tasks are in {backend.where}/tasks.jsonl, answers go to {backend.where}/answers/."
-    return f"They sign in at {backend.where}."

@@ -70,7 +70,7 @@ def annotate(backend: Backend, votes: int, seed: int) -> None:
                     "annotator": annotator,
                     "preference": "tie" if tie else "a" if felt > 0 else "b",
                     "strength": 0 if tie else int(min(3, 1 + abs(felt) // 1.0)),
-                    "reasons": ["simulated"],
+                    "reasons": [],
                     "seconds": 0.0,
                     "timestamp": datetime(1970, 1, 1, tzinfo=UTC),
                 }

@@ -11,6 +11,8 @@ COMMANDS = {
     "users": "add, list and remove accounts",
     "push": "offer rows of a finished stage to annotators",
     "pull": "write what annotators have answered",
+    "report": "how far to trust what annotators answered",
+    "vote": "ask for one more vote on the records that most deserve it",
     "backup": "write everything into one file, while the server runs or not",
     "restore": "put a backup back",
 }

@@ -76,7 +76,9 @@ def _show(console: Console, report: Report) -> None:
     for row in report.agreement.head(MOST).iter_rows(named=True):
         names = [escape(row[name]) for name in ("project", "question", "locale", "reading")]
         agreement.add_row(*names, shown_number(row), f"{row['records']:,}")
-    people = table("Annotators, by name", ["project", "annotator"], "gold", "as others", "first shown", "too fast", "s")
+    people = table(
+        "Annotators, by name", ["project", "annotator"], "gold", "as others", "first shown*", "too fast", "s"
+    )
     for row in report.annotators.head(MOST).iter_rows(named=True):
         shares = [shown_interval(row, name) for name in ("gold", "others", "balanced", "haste")]
         seconds = "–" if row["seconds"] is None else f"{row['seconds']:.0f}"
@@ -89,9 +91,11 @@ def _show(console: Console, report: Report) -> None:
         console.print(made)
         if rows.height > MOST:
             console.print(f"and {rows.height - MOST:,} more rows: see the page, or --json")
+    console.print("* balanced: half is for who is not drawn to a side", markup=False)
     for row in report.annotators.filter(report.annotators["notes"].list.len() > 0).head(MOST).iter_rows(named=True):
         console.print(f"{row['annotator']} ({row['project']}) {', '.join(row['notes'])}.", markup=False)
     for project, count in report.more.group_by("project", maintain_order=True).len().iter_rows():
-        console.print(f"{project}: {count} records or more deserve another vote: `python -m annotation vote`.")
+        told = f"{project}: the page names {count} records that deserve another vote; `python -m annotation vote` asks."
+        console.print(told, markup=False)
     if report.overview["simulated"].any():
         console.print("Simulated annotators are among these: this says nothing about people.")

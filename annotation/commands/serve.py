@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 
-from annotation.server.home import OWNER, Home, find_home, make_home, running, take_lock
+from annotation.server.archive import check_finished
+from annotation.server.home import OWNER, Home, find_home, locked, make_home, running, take_lock
 from schemas.problems import Problem
 
 PORT = 6900
@@ -28,7 +29,9 @@ def run(given: argparse.Namespace) -> int:
     if not 0 <= given.port <= 65535:
         raise Problem(f"--port {given.port}: expected a whole number from 0 to 65535.")
     os.umask(0o077)
-    home = make_home(find_home(given.home))
+    path = find_home(given.home)
+    check_finished(Home(path))
+    home = make_home(path)
     if given.detach:
         start_detached(home, host=given.host, port=given.port)
         print(_welcome(home))
@@ -48,7 +51,7 @@ def start_detached(home: Home, *, host: str = "127.0.0.1", port: int = PORT) -> 
     """
     from annotation.server.environment import server_python
 
-    with _installation_shown() as advance:
+    with locked(home), _installation_shown() as advance:
         server_python(advance)  # here, where its progress is seen
     command = [sys.executable, "-m", "annotation", "serve"]
     command += ["--home", str(home.path), "--host", host, "--port", str(port)]
@@ -66,12 +69,10 @@ def start_detached(home: Home, *, host: str = "127.0.0.1", port: int = PORT) -> 
 
 def _serve(home: Home, host: str, port: int) -> None:
     from annotation.server import supervisor
-    from annotation.server.archive import check_finished
     from annotation.server.environment import server_python
 
     lock = take_lock(home)
     try:
-        check_finished(home)
         listening = supervisor.listen(host, port)
         with _installation_shown() as advance:
             python = server_python(advance)

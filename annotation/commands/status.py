@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from annotation.server.archive import size_on_disk
+from annotation.server.home import Home, find_home, running
+
+if TYPE_CHECKING:
+    from annotation.api import Api
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +54,12 @@ def status(home: Any = None) -> dict[str, Any]:
         and `age_seconds`.
     """
     from annotation.connection import connect
-    from annotation.server.archive import size_on_disk
-    from annotation.server.home import Home, find_home, running
 
-    api = connect(home)
-    place = Home(find_home(home))
+    with contextlib.closing(connect(home)) as api:
+        return _status(api, Home(find_home(home)))
+
+
+def _status(api: Api, place: Home) -> dict[str, Any]:
     told = running(place)
     embedded = None
     if told and told["url"] == api.url:

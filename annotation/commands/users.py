@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import secrets
 from datetime import UTC, datetime
@@ -40,8 +41,8 @@ def run(given: argparse.Namespace) -> None:
     """Do what was asked."""
     from annotation.connection import connect
 
-    api = connect(given.home)
-    {"add": _add, "list": _list, "remove": _remove}[given.action](api, given)
+    with contextlib.closing(connect(given.home)) as api:
+        {"add": _add, "list": _list, "remove": _remove}[given.action](api, given)
 
 
 def _add(api: Api, given: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,8 @@ import polars as pl
 from schemas.personas import Persona
 
 Json = dict[str, Any]
+
+_WRAPPED = re.compile(r"(?<=\S)\n(?=[^\s#>*+-]|\*{1,2}\w)(?!\d+\. )")  # a line's end that ends no paragraph or item
 
 
 class Source(NamedTuple):
@@ -86,7 +89,8 @@ class Project(NamedTuple):
     def guidelines(self) -> str:
         """Markdown for annotators, with its version at the end."""
         text = (resources.files("annotation.projects") / "guidelines" / f"{self.name}.md").read_text(encoding="utf-8")
-        return f"{text.rstrip()}\n\n---\nVersion {short_hash(text)} of these guidelines.\n"
+        flowing = _WRAPPED.sub(" ", text.rstrip())
+        return f"{flowing}\n\n---\nVersion {short_hash(text)} of these guidelines.\n"
 
     @property
     def version(self) -> str:
@@ -107,7 +111,7 @@ def short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-# Markdown is off wherever a message may stand: HTML and script in it are shown as the text they are.
+# Markdown is off wherever a message may stand. HTML in it is another matter: see `showing.as_shown`.
 
 
 def text_field(name: str, title: str, *, required: bool = True) -> Json:
@@ -148,7 +152,7 @@ def metadata(name: str, title: str, kind: str = "terms", *, hidden: bool = False
 
 
 COMMON_METADATA = (
-    metadata("persona", "Persona"),
+    metadata("persona_id", "Persona"),  # the client wants names that no field has
     metadata("locale", "Locale"),
     metadata("cluster", "Topic cluster", "integer"),
     metadata("difficulty", "Difficulty", "float"),

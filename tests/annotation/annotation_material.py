@@ -10,12 +10,14 @@ from conftest import ROOT
 
 from schemas.stage import open_stage
 
+ONE = ("en-US",)  # each locale needs a dataset, which takes the server a second
 TRAFFIC = ROOT / "examples" / "traffic.parquet"
 
 
-def turns(n: int) -> pl.DataFrame:
-    """Turns as curation leaves them."""
-    rows = pl.read_parquet(TRAFFIC).unique("turn_id").sort("turn_id").filter(pl.col("response") != "")
+def turns(n: int, locales: tuple[str, ...] = ONE) -> pl.DataFrame:
+    """Turns as curation leaves them, with calls of an image tool among them."""
+    rows = pl.read_parquet(TRAFFIC).unique("turn_id").sort("turn_id")
+    rows = rows.filter(pl.col("response") != "", pl.col("locale").is_in(locales))
     rows = pl.concat([rows.filter(pl.col("tool_calls").is_not_null()).head(n // 4), rows]).unique("turn_id")
     rows = rows.sort(pl.col("tool_calls").is_null(), "turn_id").head(n)
     return rows.with_columns(
@@ -23,9 +25,9 @@ def turns(n: int) -> pl.DataFrame:
     )
 
 
-def curated(directory: Path, n: int = 40) -> pl.DataFrame:
+def curated(directory: Path, n: int, locales: tuple[str, ...] = ONE) -> pl.DataFrame:
     """A finished curated run, every other turn of which is a safety case."""
-    rows = turns(n)
+    rows = turns(n, locales)
     with open_stage(directory, "curate", settings={}, inputs={}, seed=0) as stage:
         for kind, table in {"turns": rows, "review": cases(rows)}.items():
             (directory / kind).mkdir()
@@ -42,7 +44,7 @@ def cases(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def tasks(n: int = 40, policies: tuple[str, str] = ("parent", "candidate")) -> pl.DataFrame:
+def tasks(n: int, policies: tuple[str, str] = ("parent", "candidate")) -> pl.DataFrame:
     """Tasks whose two replies differ."""
     rows = turns(n)
     swapped = pl.Series([int(hashlib.sha256(i.encode()).hexdigest()[0], 16) % 2 == 0 for i in rows["turn_id"]])

@@ -41,7 +41,7 @@ def test_pushing_twice_is_the_same_as_once_and_policies_are_not_shown(tmp_path):
     folder = Folder(tmp_path / "f")
     assert folder.push(tasks()) == 3
     assert folder.push(tasks()) == 0
-    assert folder.missing(2) == 6
+    assert folder.progress(2) == (0, 6)
     shown = (tmp_path / "f" / "tasks.jsonl").read_text()
     assert "secret" not in shown
     assert (tmp_path / "f").stat().st_mode & 0o077 == 0
@@ -68,7 +68,18 @@ def test_people_answer_with_lines_and_bad_lines_cost_themselves(tmp_path):
     ]
     assert [problem.split(":")[0] for problem in folder.problems] == [f"bob.jsonl, line {n}" for n in (2, 3, 4, 5)]
     assert "MARKED-TEXT" not in "".join(folder.problems)
-    assert folder.missing(1) == 1
+    assert folder.progress(1) == (2, 3)
+
+
+def test_an_answer_that_a_kill_tore_costs_itself(tmp_path):
+    folder = Folder(tmp_path / "f")
+    folder.push(tasks())
+    folder.submit([answer("t0", "ann", "a"), answer("t1", "ann", "b")])
+    file = tmp_path / "f" / "answers" / "submitted.jsonl"
+    file.write_bytes(file.read_bytes()[:-9])
+    folder.submit([answer("t1", "ann", "b"), answer("t2", "ann", "a")])
+    assert sorted(folder.pull()["task_id"]) == ["t0", "t1", "t2"]
+    assert [problem.split(":")[0] for problem in folder.problems] == ["submitted.jsonl, line 2"]
 
 
 def votes(*said):
