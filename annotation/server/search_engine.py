@@ -462,8 +462,12 @@ class _Index:
         self.texts = f"text_{number}"
         self.fields, self.metadata, self.questions = (json.loads(part) for part in shape)
         self.columns = [f"c{i}" for i in range(len(self.fields))] + ["rest"]  # of `texts`; rest: fields not declared
-        keys = self.run("SELECT scope, name, key FROM columns WHERE dataset = ?", [number])
-        self.keys = {(scope, name): key for scope, name, key in keys}
+        self.keys: dict[tuple[str, str], int] = {}
+        self.read_keys()
+
+    def read_keys(self) -> None:
+        rows = self.run("SELECT scope, name, key FROM columns WHERE dataset = ?", [self.number])
+        self.keys = {(scope, name): key for scope, name, key in rows}
 
     @classmethod
     def find(cls, connection: sqlite3.Connection, dataset_id: UUID) -> _Index | None:
@@ -512,17 +516,16 @@ class _Index:
 
     def column(self, scope: Any) -> tuple[int, str] | None:
         """The key of the column that a scope names and how its values are compared; None if there is no such column."""
+        kind: str | None
         if isinstance(scope, base.MetadataFilterScope):
-            name, kind = (
-                ("metadata", scope.metadata_property),
-                METADATA_KINDS.get(self.metadata.get(scope.metadata_property)),
-            )
-        elif isinstance(scope, base.SuggestionFilterScope):
-            name, kind = (f"suggestion.{scope.property}", scope.question), SUGGESTION_KINDS.get(scope.property)
-            if scope.property == "value":
-                kind = QUESTION_KINDS.get(self.questions.get(scope.question))
-        elif isinstance(scope, base.ResponseFilterScope):
-            name, kind = ("response", scope.question), QUESTION_KINDS.get(self.questions.get(scope.question))
+            name = ("metadata", scope.metadata_property)
+            kind = METADATA_KINDS.get(self.metadata.get(scope.metadata_property))
+        elif isinstance(scope, base.SuggestionFilterScope) and scope.property != "value":
+            name = (f"suggestion.{scope.property}", scope.question)
+            kind = SUGGESTION_KINDS.get(scope.property)
+        elif isinstance(scope, base.SuggestionFilterScope | base.ResponseFilterScope):
+            name = ("suggestion.value" if isinstance(scope, base.SuggestionFilterScope) else "response", scope.question)
+            kind = QUESTION_KINDS.get(self.questions.get(scope.question))
         else:
             raise ValueError(f"Cannot process request for search scope {type(scope).__name__}")
         return (self.keys[name], kind) if kind and name in self.keys else None
@@ -689,20 +692,22 @@ class _Records:
         return self.by_doc[np.searchsorted(self.docs, np.asarray(docs, np.int64), sorter=self.by_doc)]
 
     def mask(self, index: _Index, sql: str, values: Sequence[Any], *, keep: bool) -> np.ndarray:
-        """Which records a SELECT of docs gives; the answer is kept where it depends on the records alone."""
+        """Which records a SELECT of docs gives; kept where that depends on the records alone."""
 
         def select() -> np.ndarray:
+            (docs,) = index.run(f"SELECT group_concat(doc) FROM ({sql})", values).fetchone()
             mask = np.zeros(len(self.docs), bool)
-            mask[self.places(_numbers(index.run(f"SELECT group_concat(doc) FROM ({sql})", values).fetchone()[0]))] = (
-                True
-            )
+            mask[self.places(_numbers(docs))] = True
             return mask
 
         return self.kept((sql, *values), select) if keep else select()
 
-    def kept(self, key: Any, compute: Callable[[], Any]) -> Any:
+    def kept(self, key: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
         answer = self.answers.pop(key, None)
-        self.answers[key] = answer = compute() if answer is None else answer
+        if answer is None:
+            answer = compute()
+            answer.flags.writeable = False
+        self.answers[key] = answer
         for oldest in list(self.answers)[:-50]:
             self.answers.pop(oldest, None)
         return answer
@@ -957,7 +962,7 @@ def _similarity(
     records = _Records.of(index)
     left = _left(index, records, filter) if filter else np.ones(len(records.docs), bool)
     if query is not None:
-        left &= _matches(index, records, query, scored=False)
+        left = left & _matches(index, records, query, scored=False)
     here = left[records.places(vectors.docs)]
     if record_id:
         here &= vectors.docs != (index.doc(record_id) or 0)
@@ -1007,6 +1012,7 @@ def _write(index: _Index, records: Iterable[Record]) -> None:
             index.write(record)
         except (ValueError, TypeError, AttributeError, OverflowError, sqlite3.IntegrityError) as error:
             index.run("ROLLBACK TO record")
+            index.read_keys()
             log.error("Record %s cannot be indexed: %s", record.id, type(error).__name__)
         index.run("RELEASE record")
 

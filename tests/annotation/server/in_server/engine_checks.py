@@ -667,6 +667,7 @@ def test_similarity_is_the_cosine():
     assert places == order
     limited, answer = found(value=value.tolist(), filter=some, query="word1", threshold=float(scores[order[1]]) - 1e-6)
     assert limited == order[:2]
+    assert found(value=value.tolist(), filter=some)[0] == expected(value, range(10, 21))[0]
     # Vectors that change, records that go.
     (vector,) = world.db.scalars(sa.select(models.Vector).filter_by(record_id=ids[5])).all()
     vector.value = value.tolist()
