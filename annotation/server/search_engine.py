@@ -702,11 +702,12 @@ class _Records:
 
         return self.kept((sql, *values), select) if keep else select()
 
-    def kept(self, key: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    def kept(self, key: Any, compute: Callable[[], Any]) -> Any:
         answer = self.answers.pop(key, None)
         if answer is None:
             answer = compute()
-            answer.flags.writeable = False
+            if isinstance(answer, np.ndarray):
+                answer.flags.writeable = False  # it is everybody's
         self.answers[key] = answer
         for oldest in list(self.answers)[:-50]:
             self.answers.pop(oldest, None)
@@ -1413,8 +1414,12 @@ class SQLiteSearchEngine(base.SearchEngine):
         sql = "SELECT min(number), max(number) FROM cells WHERE key = ?"
         if metadata_property.type == MetadataPropertyType.terms:
             sql = "SELECT text, count(*) FROM cells WHERE key = ? GROUP BY text ORDER BY 2 DESC, 1"
-        column = ("metadata", metadata_property.name)
-        rows = _ask(metadata_property.dataset_id, lambda index: index.run(sql, [index.keys.get(column, 0)]).fetchall())
+
+        def compute(index: _Index) -> list[tuple[Any, Any]]:
+            key = index.keys.get(("metadata", metadata_property.name), 0)
+            return _Records.of(index).kept((sql, key), lambda: index.run(sql, [key]).fetchall())
+
+        rows = _ask(metadata_property.dataset_id, compute)
         if metadata_property.type == MetadataPropertyType.terms:
             values = [base.TermsMetrics.TermCount(term=term, count=count) for term, count in rows or []]
             return base.TermsMetrics(total=sum(value.count for value in values), values=values[:MOST_TERMS])
