@@ -144,7 +144,7 @@ def _open(where: Path) -> sqlite3.Connection:
         for left in ("-wal", "-shm"):  # by a file of the same name, and not to be mixed with the new one
             Path(f"{where}{left}").unlink(missing_ok=True)
     connection = sqlite3.connect(where, timeout=30, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         with _transaction(connection):
@@ -904,7 +904,7 @@ def _luck(lots: np.ndarray, seed: str) -> np.ndarray:
 class _Vectors:
     """The vectors of one kind in memory, as rows of length one; brought up to date from the file before each use."""
 
-    KEPT = 8
+    KEPT = 4
     cache: dict[Any, _Vectors] = {}  # noqa: RUF012 - for all threads of the process
 
     def __init__(self, docs: np.ndarray, rows: np.ndarray, last: int) -> None:
