@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from annotation import datasets, pages, responses
+from annotation.agreement import agree
 from annotation.api import Api
 from annotation.projects.image import with_agreement
 from annotation.projects.project import Project
@@ -22,15 +25,27 @@ from schemas.judgements import Answer
 from schemas.problems import Problem
 from schemas.stage import Advance, Manifest, Rows, no_progress, open_stage, read_manifest
 
-ANSWERS = "answers.parquet"
+ANSWERS, COMPARISONS, PREFERENCES = "answers.parquet", "comparisons.parquet", "preferences.parquet"
+MIN_AGREEMENT = 0.6  # as in the recipe
 KEY = ("record_id", "annotator")
 ORDER = ("comparison_id", "record_id", "turn_id", "annotator", "question")
 
 
 def pull(
-    api: Api, project: Project, out: Path, state: State, round_: str | None = None, advance: Advance = no_progress
+    api: Api,
+    project: Project,
+    out: Path,
+    state: State,
+    round_: str | None = None,
+    *,
+    min_agreement: float = MIN_AGREEMENT,
+    advance: Advance = no_progress,
 ) -> Manifest:
     """Write a project's answers.
+
+    Comparisons are also folded into preferences (`annotation.agreement`). Votes and ties move personas' shares, so the
+    largest is told (`figures["largest_persona_share"]`); whoever trains on them caps them again at that door, as
+    `training.improving` does.
 
     Args:
         api: An owner's account.
@@ -38,6 +53,7 @@ def pull(
         out: Directory for the tables: not there yet, empty, or an earlier pull of the same project and round.
         state: Where expected answers are kept.
         round_: Name of the round.
+        min_agreement: Least share of votes for the preferred reply.
         advance: Told of records that were read.
 
     Returns:
@@ -48,7 +64,7 @@ def pull(
         Problem: The server is not there, has no such project, or gave less than it counts; `out` holds something else.
     """
     datasets.check_round(round_)
-    settings = {"project": project.name, "round": round_, "version": project.version}
+    settings: dict[str, str | float | None] = {"project": project.name, "round": round_, "version": project.version}
     before = _earlier(out, settings)
     places = datasets.list_datasets(api, project, round_)
     if not places:
@@ -80,24 +96,34 @@ def pull(
     kept = sum(table.height for name, table in tables.items() if name != ANSWERS)
     dropped["left out of the pull before"] = submitted - kept - sum(dropped.values())
     dropped = {reason: count for reason, count in dropped.items() if count}
-    return _write(
-        out,
-        settings,
-        tables,
-        Rows(in_=submitted, kept=kept, dropped=sum(dropped.values())),
-        {
-            "datasets": [place.label for place in places],
-            "records": said.records,
-            "drafts": said.drafts,
-            "discarded": said.discarded,
-            "dropped": dropped,
-            "annotators": sorted(tables[ANSWERS]["annotator"].unique()),
-            "problems": sentences,
-        },
-    )
+    figures: dict[str, Any] = {
+        "datasets": [place.label for place in places],
+        "records": said.records,
+        "drafts": said.drafts,
+        "discarded": said.discarded,
+        "dropped": dropped,
+        "annotators": sorted(tables[ANSWERS]["annotator"].unique()),
+        "problems": sentences,
+    }
+    if COMPARISONS in tables:
+        settings["min_agreement"] = min_agreement
+        agreed = agree(tables[COMPARISONS], min_agreement)
+        tables[PREFERENCES] = agreed.preferences
+        figures |= {
+            "preferences": agreed.preferences.height,
+            "not_agreed": dict(agreed.dropped.group_by("reason").len().sort("reason").iter_rows()),
+            "pairwise_agreement": agreed.pairwise_agreement,
+            "largest_persona_share": largest_share(agreed.preferences),
+        }
+    return _write(out, settings, tables, Rows(in_=submitted, kept=kept, dropped=sum(dropped.values())), figures)
 
 
-def _earlier(out: Path, settings: dict[str, str | None]) -> bool:
+def largest_share(rows: pl.DataFrame) -> float | None:
+    """Share of the persona with the most rows; None where there are none."""
+    return float(rows["persona_id"].value_counts()["count"].max()) / rows.height if rows.height else None  # type: ignore[arg-type]
+
+
+def _earlier(out: Path, settings: Mapping[str, object]) -> bool:
     """Whether `out` holds an earlier pull of the same.
 
     Raises:
@@ -141,7 +167,7 @@ def _carried(
 
 
 def _write(
-    out: Path, settings: dict[str, str | None], tables: dict[str, pl.DataFrame], rows: Rows, figures: dict[str, object]
+    out: Path, settings: Mapping[str, object], tables: dict[str, pl.DataFrame], rows: Rows, figures: dict[str, object]
 ) -> Manifest:
     """Write the tables beside the old ones and put them in their place, readable by their owner alone."""
     fresh, old = _aside(out, "partial"), _aside(out, "old")

@@ -114,8 +114,9 @@ def _push(api: Api, project: Project, source: Source, state: State, settings: Se
         )
     sentences = datasets.assign(api, settings.readers, plan["locale"]) if settings.readers is not None else []
     counts = {place.id: count(api, place.id) for place in places.values()}
-    there = _there(api, datasets.list_datasets(api, project, settings.round), plan, state.seal)
-    if project is pairwise.PROJECT:
+    ordered = project is pairwise.PROJECT
+    there = _there(api, datasets.list_datasets(api, project, settings.round), plan, state.seal if ordered else None)
+    if ordered:
         sides = pairwise.sides(plan, there.select("record_id", "first_shown"))
         plan = plan.join(sides, on="record_id", maintain_order="left")
     to_do = plan.join(there, on="record_id", how="anti")
@@ -164,11 +165,11 @@ def _dimensions(vectors: pl.DataFrame | None) -> int | None:
     return len(lengths[0])
 
 
-def _there(api: Api, places: list[Dataset], plan: pl.DataFrame, seal: Seal) -> pl.DataFrame:
-    """Records of ours in the project's datasets: `record_id`, `first_shown`."""
+def _there(api: Api, places: list[Dataset], plan: pl.DataFrame, seal: Seal | None) -> pl.DataFrame:
+    """Records of ours in the project's datasets: `record_id`, and `first_shown` where a seal is given to open."""
     wanted = set(plan["record_id"])
     rows = [
-        {"record_id": there["external_id"], "first_shown": origin_of(there, seal).get("first_shown")}
+        {"record_id": there["external_id"], "first_shown": origin_of(there, seal).get("first_shown") if seal else None}
         for place in places
         for page in pages(api, place.id)
         for there in page
@@ -245,19 +246,14 @@ def origin_of(record: Json, seal: Seal) -> Json:
 
 
 def _scored(rows: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
-    """Tasks with the judge's score of each reply, where both were scored by one judge."""
-    scores = judged.select("turn_id", "response", "score", "judge", "judge_version").unique(
-        ["turn_id", "response"], keep="first", maintain_order=True
-    )
+    """Tasks with the judge's score of each reply; null where it did not score that reply."""
+    scores = judged.sort("sample_index").unique(["turn_id", "response"], keep="first", maintain_order=True)
     for side in ("a", "b"):
-        renamed = {"response": f"response_{side}", "score": f"score_{side}"}
+        of_side = scores.select("turn_id", "judge", pl.col("response", "score").name.suffix(f"_{side}"))
         if side == "b":
-            scores = scores.drop("judge")
-        rows = rows.join(
-            scores.rename(renamed), on=["turn_id", f"response_{side}"], how="left", maintain_order="left", suffix="_b"
-        )
-    same = pl.col("judge_version") == pl.col("judge_version_b")
-    return rows.with_columns(score_b=pl.when(same).then("score_b"))
+            of_side = of_side.drop("judge")
+        rows = rows.join(of_side, on=["turn_id", f"response_{side}"], how="left", maintain_order="left")
+    return rows
 
 
 def _vectors(rows: pl.DataFrame, vectors: pl.DataFrame | None) -> dict[str, list[float]]:

@@ -66,5 +66,7 @@ def read_judged(file: Path) -> pl.DataFrame:
         Problem: The file is not of that form.
     """
     columns = ScoredCandidate.column_names()
-    table = _read(file, columns, "scored candidates, as a judge writes them")
-    return table.select(columns)
+    table = _read(file, columns, "scored candidates, as a judge writes them").select(columns)
+    if (judges := table.select("judge", "judge_version").n_unique()) > 1:
+        raise Problem(f"{file}: holds scores of {judges} judges or versions, which do not compare; give one's.")
+    return table

@@ -177,9 +177,7 @@ def test_numbered_traits_become_the_traits():
 
 def test_a_tool_call_is_readable_and_carries_its_image():
     call = [{"function": {"name": "draw_image", "arguments": '{"prompt": "a cat", "url": "https://h.example/x.png"}'}}]
-    assert image.readable(json.dumps(call)) == (
-        "function.name: draw_image\nfunction.arguments.prompt: a cat\nfunction.arguments.url: https://h.example/x.png"
-    )
+    assert image.readable(json.dumps(call)) == ("name: draw_image\nprompt: a cat\nurl: https://h.example/x.png")
     pixel = "data:image/png;base64,iVBORw0KGgo="
     row = {"messages": [{"role": "user", "content": "u"}], "response": "r", "tool_calls": json.dumps({"image": pixel})}
     shown = image.show(row, None)
@@ -250,3 +248,16 @@ def test_what_annotators_are_given_names_no_policy(first):
     assert seen["first_turn"] == "yes"
     assert seen["traits"] == "P\n1. kind"
     assert (made["fields"]["reply_1"] == "one") == (first == "a")
+
+
+@given(TEXT)
+def test_what_is_shown_as_text_is_read_back_as_written(text):
+    fields = {"reply": text, "conversation": [{"role": "user", "content": text}]}
+    shown = showing.as_shown(fields)
+    assert "<" not in shown["reply"] + shown["conversation"][0]["content"]
+    assert showing.as_written(shown) == fields
+
+
+@given(st.lists(st.sampled_from(["&", "l", "t", ";", "amp", "<", "#"]), max_size=12).map("".join))
+def test_references_in_messages_stay_references(text):
+    assert showing.as_written(showing.as_shown({"reply": text})) == {"reply": text}

@@ -166,6 +166,27 @@ def test_drafts_and_discards_are_counted_and_not_taken(api, annotators, round_, 
     row = pl.read_parquet(tmp_path / "out" / "comparisons.parquet").row(0, named=True)
     assert (row["preference"], row["strength"]) == ("tie", 0)
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").glob("*.parquet")} == {0o600}
+    # Killed between the two moves that put a pull in its place, the old one is still there.
+    (tmp_path / "out").rename(tmp_path / ".out.old")
+    pull(api, pairwise.PROJECT, tmp_path / "out", state, round_)
+    assert not (tmp_path / ".out.old").exists()
+
+
+def test_comparisons_become_preferences_where_they_agree(api, annotators, round_, tmp_path):
+    pushed_tasks(api, round_, tmp_path, material.tasks(3))
+    one, two, three = on_server(api, pairwise.PROJECT, round_).values()
+    anna, ben = annotators("anna"), annotators("ben")
+    for account in (anna, ben):
+        respond(account, one, {"preference": ranks(1, 2), "strength": "3"})
+        respond(account, two, {"preference": ranks(1, 2) if account is anna else ranks(2, 1)})
+    respond(anna, three, {"preference": ranks(1, 1)})
+    manifest = pull(api, pairwise.PROJECT, tmp_path / "out", State(tmp_path, "pairwise", round_), round_)
+    assert (manifest.rows.kept, manifest.figures["preferences"]) == (5, 1)
+    assert manifest.figures["not_agreed"] == {"tied": 2}
+    assert manifest.figures["largest_persona_share"] == 1.0
+    (preferred,) = pl.read_parquet(tmp_path / "out" / "preferences.parquet").to_dicts()
+    assert preferred["chosen"][0]["content"] == one["fields"]["reply_1"]
+    assert (preferred["margin"], preferred["agreement"], preferred["annotators"]) == (3.0, 1.0, 2)
 
 
 def test_violations_images_and_safety_come_out_by_their_schemas(api, annotators, round_, tmp_path):
