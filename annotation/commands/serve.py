@@ -81,12 +81,6 @@ def _serve(home: Home, host: str, port: int) -> None:
     lock = take_lock(home)
     try:
         listening = supervisor.listen(host, port)
-        if supervisor.is_open_to_others(listening):
-            print(
-                f"CAUTION: --host {host} lets other machines reach this server, over HTTP without encryption: "
-                "passwords and messages can be read on the way. Put a proxy with TLS before it, or use an SSH tunnel.",
-                file=sys.stderr,
-            )
         with _bar() as advance:
             python = server_python(advance)
         with supervisor.signals_held():
@@ -119,8 +113,14 @@ def _bar() -> Iterator[Callable[[int, int, str], None]]:
 def _welcome(home: Home) -> str:
     told = running(home)
     assert told is not None
-    return (
-        f"Argilla is at {told['url']}\n"
-        f"Sign in as {OWNER}; the password is in {home.password_file}\n"
-        f"`python -m annotation users add NAME --locale LOCALE` makes an account for each annotator."
-    )
+    lines = [
+        f"Argilla is at {told['url']}",
+        f"Sign in as {OWNER}; the password is in {home.password_file}",
+        "`python -m annotation users add NAME --locale LOCALE` makes an account for each annotator.",
+    ]
+    if told["open"]:
+        lines.append(
+            f"CAUTION: --host {told['host']} lets other machines reach this server, over HTTP without encryption: "
+            "passwords and messages can be read on the way. Put a proxy with TLS before it, or use an SSH tunnel."
+        )
+    return "\n".join(lines)

