@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM or `stop`; with `--detach`, return once it serves."""
+    if sys.platform != "linux":
+        raise Problem("serve: needs Linux. Elsewhere, set ARGILLA_API_URL and ARGILLA_API_KEY to a server that runs.")
     if not 0 <= given.port <= 65535:
         raise Problem(f"--port {given.port}: expected a whole number from 0 to 65535.")
     os.umask(0o077)

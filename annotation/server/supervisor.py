@@ -20,6 +20,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from schemas.problems import Problem
 
 REDIS_SOCKET = Path("redis", "redis.sock")
 READY_WITHIN = 300.0  # seconds; a large index that is made anew takes its time
+LONG = 15.0  # seconds of silence
 STOP_WITHIN = 10.0
 STARTS_A_MINUTE = 20  # then a part is given up, and the server ends
 LOG_LIMIT = 10_000_000  # bytes; one older log is kept
@@ -273,9 +275,13 @@ def _wait_for_redis(part: _Part, home: Home) -> None:
 
 
 def _wait_for_pages(part: _Part, home: Home, ready: int) -> None:
-    until = time.monotonic() + READY_WITHIN
+    began = time.monotonic()
+    told = False
     while not select.select([ready], [], [], 0.1)[0]:
-        _none_ended(part, home, until)
+        _none_ended(part, home, began + READY_WITHIN)
+        if not told and time.monotonic() > began + LONG:
+            print("Still starting: the database is brought up to date, the search index made anew.", file=sys.stderr)
+            told = True
 
 
 def _none_ended(part: _Part, home: Home, until: float) -> None:
