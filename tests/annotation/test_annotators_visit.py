@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import httpx
 import polars as pl
 import pytest
 from annotators_page import CHROMIUM, FLAGS, PATIENCE, WORD, Visit, stages, turns, visiting
@@ -348,3 +349,65 @@ def test_messages_are_shown_as_the_text_they_are(browser: Browser, work: Work, t
     assert (row["messages"], row["response"], row["rewrite"]) == (messages, f"reply: {HOSTILE}", f"reply: {HOSTILE}")
     answers = pl.read_parquet(tmp_path / "pulled" / "answers.parquet")
     assert answers.filter(question="comment")["value"].to_list() == [HOSTILE]
+
+
+def test_nobody_is_told_who_wrote_what_or_what_is_expected(browser: Browser, work: Work, tmp_path: Path) -> None:
+    """All that an annotator may ask the API, and all that the pages ask for them."""
+    gold = work.tasks.head(2).with_columns(expected=pl.Series(["b", "tie"]))
+    gold.write_parquet(tmp_path / "gold.parquet")
+    work.push(work.directory / "sample", "pairwise", "--round", "mixed", "--gold", tmp_path / "gold.parquet")
+    names = {*work.tasks["policy_a"], *work.tasks["policy_b"], *work.rows["model_version"]}
+    secret = re.compile(
+        "|".join(map(re.escape, [*names, "policy", "first_shown", '"origin"', "expected", "gold", "0.5625"]))
+    )
+    told: list[str] = []
+
+    def ask(method: str, path: str, **given: Any) -> Any:
+        answer = client.request(method, path, **given)
+        assert answer.is_success, (path, answer.status_code)
+        told.append(f"{path} {answer.text}")
+        return answer.json()
+
+    shapes = set()
+    with httpx.Client(base_url=f"{work.server.url}/api/v1", timeout=60) as client:
+        given = {"username": "anna", "password": work.password("anna")}
+        client.headers["Authorization"] = f"Bearer {client.post('/token', data=given).json()['access_token']}"
+        found = ask("GET", "/me/datasets")["items"]
+        assert len(found) >= 5
+        for dataset in found:
+            path = f"/datasets/{dataset['id']}"
+            for part in ("", "/fields", "/questions", "/vectors-settings", "/progress", "/users/progress"):
+                ask("GET", path + part)
+            ask("GET", f"{path}/records/search/suggestions/options")
+            for known in ask("GET", f"/me{path}/metadata-properties")["items"]:
+                ask("GET", f"/metadata-properties/{known['id']}/metrics")
+            also = {"include": ["responses", "suggestions", "vectors"], "limit": 100}
+            for item in ask("POST", f"/me{path}/records/search", params=also, json={})["items"]:
+                record = ask("GET", f"/records/{item['record']['id']}")
+                ask("GET", f"/records/{record['id']}/suggestions")
+                shape = [sorted(record), sorted(record["fields"]), sorted(record["metadata"]), record["suggestions"]]
+                shapes |= {json.dumps(shape)} if dataset["name"].endswith("-mixed") else set()
+            for method, closed in (("GET", f"{path}/records"), ("POST", f"{path}/records/search")):
+                assert client.request(method, closed, json={}).status_code == 403
+        for closed in ("/users", f"/workspaces/{found[0]['workspace_id']}/users"):
+            assert client.get(closed).status_code == 403
+    assert len(shapes) == 1  # of gold as of the others
+    with visiting(browser, work.server.url, "anna", given["password"]) as anna:
+
+        def listen(route: Any) -> None:
+            answer = route.fetch()
+            told.append(f"{route.request.url} {answer.text()}")
+            route.fulfill(response=answer)
+
+        anna.page.route("**/api/**", listen)
+        before = len(told)
+        anna.open("pairwise-3-votes-mixed")
+        anna.page.locator("button.filter-button__button", has_text="Filters").click()
+        anna.page.locator("button.filter-button__button", has_text="Metadata").click()
+        anna.page.locator(".category__item").first.wait_for()
+        assert not secret.search(anna.page.locator("body").inner_text())
+        anna.open("violation-2-votes")
+        anna.page.get_by_role("button", name="Find similar").click()
+        anna.page.get_by_text("Similar to").wait_for()
+        assert len(told) > before + 10
+    assert {found for text in told for found in secret.findall(text)} == set()
