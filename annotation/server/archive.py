@@ -128,7 +128,7 @@ def _copy_database(source: Path, target: Path) -> dict[str, int]:
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         with (
-            contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=30)) as live,
+            contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=30)) as live,
             contextlib.closing(sqlite3.connect(target)) as copy,
         ):
             live.backup(copy)

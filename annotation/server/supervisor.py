@@ -246,7 +246,7 @@ def _given_up(part: _Part, home: Home) -> str:
 def _whole(database: Path, look: str) -> bool:
     """Whether SQLite can read a database, as far as one of its pragmas looks; one that is not there is whole."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             found = connection.execute(f"PRAGMA {look}").fetchone()
             return look != "quick_check" or found == ("ok",)
     except sqlite3.OperationalError:
