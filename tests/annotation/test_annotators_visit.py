@@ -145,7 +145,7 @@ def test_pairs_are_ranked_by_dragging(anna: Visit, work: Work, tmp_path: Path) -
         anna.choose("reasons", *(pairwise.REASONS[reason] for reason in reasons))
         if comment:
             anna.write("comment", comment)
-        anna.shot(f"pairwise-answered-{len(done) + 1}", height=1200)
+        anna.shot(f"pairwise-answered-{len(done) + 1}", height=1300)
         anna.next("Reply 1")
         first = "a" if task["first_shown"] == "a" else "b"
         second = "b" if first == "a" else "a"
@@ -233,7 +233,7 @@ def test_a_violation_is_found_marked_and_rewritten(anna: Visit, work: Work, tmp_
     anna.choose("violations", "Does not sound like the character", "Trait 2")
     anna.choose("severity", "Gravely: the illusion is gone")
     anna.write("rewrite", REWRITE)
-    anna.shot("violation-answered", height=1200)
+    anna.shot("violation-answered", height=1300)
     anna.finish()
     anna.open("violation-2-votes")
     anna.total(work.rows.height - 1)
@@ -277,7 +277,7 @@ def test_an_image_and_a_doubtful_turn(anna: Visit, work: Work, tmp_path: Path) -
     [turn] = images.filter(response=anna.field("The reply").text_content())["turn_id"]
     anna.choose("wanted", "Not asked for, but helpful")
     anna.choose("prompt_good", "No")
-    anna.shot("image", height=1200)
+    anna.shot("image", height=1300)
     anna.next("The reply")
     table, answers = pulled(work, "image", tmp_path / "image", "image_reviews.parquet")
     expected = {"turn_id": turn, "annotator": "anna", "wanted": "helpful", "prompt_good": False, "agreed": None}
@@ -290,7 +290,7 @@ def test_an_image_and_a_doubtful_turn(anna: Visit, work: Work, tmp_path: Path) -
     [turn] = work.rows.filter(response=anna.field("The reply").text_content())["turn_id"]
     anna.choose("decision", "Remove: harmful")
     anna.choose("harms", "Something else", "Insults, threats or hate against a person or a group")
-    anna.shot("grey", height=1200)
+    anna.shot("grey", height=1300)
     anna.next("The reply")
     table, answers = pulled(work, "grey", tmp_path / "grey", "safety_decisions.parquet")
     [row] = work.rows.filter(turn_id=turn).to_dicts()
