@@ -213,10 +213,16 @@ class Visit:
             if height:
                 self.page.set_viewport_size(size)
 
+    def look_back(self) -> None:
+        """See that nothing but the server was asked for, and nothing on the page broke."""
+        outside = [asked for asked in self.asked if not asked.startswith((f"{self.url}/", "data:", "blob:"))]
+        assert not outside
+        assert not self.broken
+
 
 @contextmanager
 def visiting(browser: Browser, url: str, name: str, password: str) -> Iterator[Visit]:
-    """A visit, after which nothing but the server was asked for, and nothing on the page broke."""
+    """A visit of somebody who has signed in."""
     context = browser.new_context(viewport={"width": 1360, "height": 900}, locale="en-US")
     try:
         visit = Visit(context.new_page(), url)
@@ -224,6 +230,3 @@ def visiting(browser: Browser, url: str, name: str, password: str) -> Iterator[V
         yield visit
     finally:
         context.close()
-    outside = [asked for asked in visit.asked if not asked.startswith((f"{url}/", "data:", "blob:"))]
-    assert not outside
-    assert not visit.broken

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import httpx
 import polars as pl
 import pytest
 from annotators_page import CHROMIUM, FLAGS, PATIENCE, WORD, Visit, stages, turns, visiting
@@ -86,10 +87,16 @@ def work(fresh_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Work
     return made
 
 
-@pytest.fixture
-def anna(browser: Browser, work: Work) -> Iterator[Visit]:
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, work: Work) -> Iterator[Visit]:
     with visiting(browser, work.server.url, "anna", work.password("anna")) as visit:
         yield visit
+
+
+@pytest.fixture
+def anna(signed_in: Visit) -> Iterator[Visit]:
+    yield signed_in
+    signed_in.look_back()
 
 
 def pulled(work: Work, project: str, out: Path, table: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -138,7 +145,7 @@ def test_pairs_are_ranked_by_dragging(anna: Visit, work: Work, tmp_path: Path) -
         anna.choose("reasons", *(pairwise.REASONS[reason] for reason in reasons))
         if comment:
             anna.write("comment", comment)
-        anna.shot(f"pairwise-answered-{len(done) + 1}", height=1500)
+        anna.shot(f"pairwise-answered-{len(done) + 1}", height=1300)
         anna.next("Reply 1")
         first = "a" if task["first_shown"] == "a" else "b"
         second = "b" if first == "a" else "a"
@@ -226,7 +233,7 @@ def test_a_violation_is_found_marked_and_rewritten(anna: Visit, work: Work, tmp_
     anna.choose("violations", "Does not sound like the character", "Trait 2")
     anna.choose("severity", "Gravely: the illusion is gone")
     anna.write("rewrite", REWRITE)
-    anna.shot("violation-answered", height=1500)
+    anna.shot("violation-answered", height=1300)
     anna.finish()
     anna.open("violation-2-votes")
     anna.total(work.rows.height - 1)
@@ -270,7 +277,7 @@ def test_an_image_and_a_doubtful_turn(anna: Visit, work: Work, tmp_path: Path) -
     [turn] = images.filter(response=anna.field("The reply").text_content())["turn_id"]
     anna.choose("wanted", "Not asked for, but helpful")
     anna.choose("prompt_good", "No")
-    anna.shot("image")
+    anna.shot("image", height=1300)
     anna.next("The reply")
     table, answers = pulled(work, "image", tmp_path / "image", "image_reviews.parquet")
     expected = {"turn_id": turn, "annotator": "anna", "wanted": "helpful", "prompt_good": False, "agreed": None}
@@ -283,7 +290,7 @@ def test_an_image_and_a_doubtful_turn(anna: Visit, work: Work, tmp_path: Path) -
     [turn] = work.rows.filter(response=anna.field("The reply").text_content())["turn_id"]
     anna.choose("decision", "Remove: harmful")
     anna.choose("harms", "Something else", "Insults, threats or hate against a person or a group")
-    anna.shot("grey")
+    anna.shot("grey", height=1300)
     anna.next("The reply")
     table, answers = pulled(work, "grey", tmp_path / "grey", "safety_decisions.parquet")
     [row] = work.rows.filter(turn_id=turn).to_dicts()
@@ -299,7 +306,7 @@ def test_an_image_and_a_doubtful_turn(anna: Visit, work: Work, tmp_path: Path) -
     assert_frame_equal(answers, as_answers(rows, work).select(answers.columns))
 
 
-def test_messages_are_shown_as_the_text_they_are(browser: Browser, work: Work, tmp_path: Path) -> None:
+def test_messages_are_shown_as_the_text_they_are(anna: Visit, work: Work, tmp_path: Path) -> None:
     """Markup in fields, rewrites, comments and metadata: no element, no script, no request; and pulled exactly."""
     from playwright.sync_api import expect
 
@@ -317,34 +324,96 @@ def test_messages_are_shown_as_the_text_they_are(browser: Browser, work: Work, t
     stages(tmp_path, rows)
     for project in ("violation", "image"):
         work.push(tmp_path / "curate", project, "--round", "hostile")
-    with visiting(browser, work.server.url, "anna", work.password("anna")) as anna:
-        anna.open("image-3-votes-hostile")
-        assert anna.field("The image it asked for").text_content().endswith(f"call: {HOSTILE}")
-        anna.open("violation-2-votes-hostile")
-        assert anna.field("The character, as the model was told").text_content() == said[0]
-        assert anna.page.locator(".chat__bubble > span").all_text_contents() == said[1:]
-        assert anna.field("The reply to judge").text_content() == f"reply: {HOSTILE}"
-        for locator in (anna.record, anna.box("rewrite")):
-            assert locator.locator("b, i, img, a, script, iframe, form, svg[onload], style:not([scoped])").count() == 0
-        anna.shot("hostile")
-        anna.page.locator(".record-menu__header").first.click()
-        anna.page.locator(".record-menu button", has_text="View metadata").click()
-        expect(anna.page.get_by_text(HOSTILE, exact=True).first).to_be_visible()
-        anna.page.mouse.click(5, 5)
-        anna.page.locator("button.filter-button__button", has_text="Filters").click()
-        anna.page.locator("button.filter-button__button", has_text="Metadata").click()
-        anna.page.locator(".category__item", has_text="Persona").click()
-        anna.page.locator(".labels-selector__item .checkbox__container").first.click()
-        expect(anna.page.locator(".search-area__badge")).to_contain_text("javascript:")
-        anna.shot("hostile-persona")
-        anna.open("violation-2-votes-hostile")
-        anna.choose("in_character", "No")
-        anna.write("comment", HOSTILE)
-        anna.finish()
-        assert anna.page.evaluate("window.ran") is None
-        assert anna.page.locator("#bold").count() == 0
+    anna.open("image-3-votes-hostile")
+    assert anna.field("The image it asked for").text_content().endswith(f"call: {HOSTILE}")
+    anna.open("violation-2-votes-hostile")
+    assert anna.field("The character, as the model was told").text_content() == said[0]
+    assert anna.page.locator(".chat__bubble > span").all_text_contents() == said[1:]
+    assert anna.field("The reply to judge").text_content() == f"reply: {HOSTILE}"
+    for locator in (anna.record, anna.box("rewrite")):
+        assert locator.locator("b, i, img, a, script, iframe, form, svg[onload], style:not([scoped])").count() == 0
+    anna.shot("hostile")
+    anna.page.locator(".record-menu__header").first.click()
+    anna.page.locator(".record-menu button", has_text="View metadata").click()
+    expect(anna.page.get_by_text(HOSTILE, exact=True).first).to_be_visible()
+    anna.page.mouse.click(5, 5)
+    anna.page.locator("button.filter-button__button", has_text="Filters").click()
+    anna.page.locator("button.filter-button__button", has_text="Metadata").click()
+    anna.page.locator(".category__item", has_text="Persona").click()
+    anna.page.locator(".labels-selector__item .checkbox__container").first.click()
+    expect(anna.page.locator(".search-area__badge")).to_contain_text("javascript:")
+    assert anna.page.locator("#bold").count() == 0
+    anna.shot("hostile-persona")
+    anna.open("violation-2-votes-hostile")
+    anna.choose("in_character", "No")
+    anna.write("comment", HOSTILE)
+    anna.finish()
+    assert anna.page.evaluate("window.ran") is None
+    assert anna.page.locator("#bold").count() == 0
     work.command("pull", "--project", "violation", "--round", "hostile", "--out", tmp_path / "pulled")
     [row] = pl.read_parquet(tmp_path / "pulled" / "rewrites.parquet").to_dicts()
     assert (row["messages"], row["response"], row["rewrite"]) == (messages, f"reply: {HOSTILE}", f"reply: {HOSTILE}")
     answers = pl.read_parquet(tmp_path / "pulled" / "answers.parquet")
     assert answers.filter(question="comment")["value"].to_list() == [HOSTILE]
+
+
+def test_nobody_is_told_who_wrote_what_or_what_is_expected(anna: Visit, work: Work, tmp_path: Path) -> None:
+    """All that an annotator may ask the API, and all that the pages ask for them."""
+    gold = work.tasks.head(2).with_columns(expected=pl.Series(["b", "tie"]))
+    gold.write_parquet(tmp_path / "gold.parquet")
+    work.push(work.directory / "sample", "pairwise", "--round", "mixed", "--gold", tmp_path / "gold.parquet")
+    names = {*work.tasks["policy_a"], *work.tasks["policy_b"], *work.rows["model_version"]}
+    secret = re.compile(
+        "|".join(map(re.escape, [*names, "policy", "first_shown", '"origin"', "expected", "gold", "0.5625"]))
+    )
+    told: list[str] = []
+
+    def ask(method: str, path: str, **given: Any) -> Any:
+        answer = client.request(method, path, **given)
+        assert answer.is_success, (path, answer.status_code)
+        told.append(f"{path} {answer.text}")
+        return answer.json()
+
+    shapes = set()
+    with httpx.Client(base_url=f"{work.server.url}/api/v1", timeout=60) as client:
+        given = {"username": "anna", "password": work.password("anna")}
+        client.headers["Authorization"] = f"Bearer {client.post('/token', data=given).json()['access_token']}"
+        found = ask("GET", "/me/datasets")["items"]
+        assert len(found) >= 5
+        for dataset in found:
+            path = f"/datasets/{dataset['id']}"
+            for part in ("", "/fields", "/questions", "/vectors-settings", "/progress", "/users/progress"):
+                ask("GET", path + part)
+            ask("GET", f"{path}/records/search/suggestions/options")
+            for known in ask("GET", f"/me{path}/metadata-properties")["items"]:
+                ask("GET", f"/metadata-properties/{known['id']}/metrics")
+            also = {"include": ["responses", "suggestions", "vectors"], "limit": 100}
+            for item in ask("POST", f"/me{path}/records/search", params=also, json={})["items"]:
+                record = ask("GET", f"/records/{item['record']['id']}")
+                ask("GET", f"/records/{record['id']}/suggestions")
+                shape = [sorted(record), sorted(record["fields"]), sorted(record["metadata"]), record["suggestions"]]
+                shapes |= {json.dumps(shape)} if dataset["name"].endswith("-mixed") else set()
+            for method, closed in (("GET", f"{path}/records"), ("POST", f"{path}/records/search")):
+                assert client.request(method, closed, json={}).status_code == 403
+        for closed in ("/users", f"/workspaces/{found[0]['workspace_id']}/users"):
+            assert client.get(closed).status_code == 403
+    assert len(shapes) == 1  # of gold as of the others
+
+    def listen(route: Any) -> None:
+        answer = route.fetch()
+        told.append(f"{route.request.url} {answer.text()}")
+        route.fulfill(response=answer)
+
+    anna.page.route("**/api/**", listen)
+    before = len(told)
+    anna.open("pairwise-3-votes-mixed")
+    anna.page.locator("button.filter-button__button", has_text="Filters").click()
+    anna.page.locator("button.filter-button__button", has_text="Metadata").click()
+    anna.page.locator(".category__item").first.wait_for()
+    assert not secret.search(anna.page.locator("body").inner_text())
+    anna.open("violation-2-votes")
+    anna.page.get_by_role("button", name="Find similar").click()
+    anna.page.get_by_text("Similar to").wait_for()
+    anna.page.unroute("**/api/**")
+    assert len(told) > before + 10
+    assert {found for text in told for found in secret.findall(text)} == set()
