@@ -144,16 +144,20 @@ def _open(where: Path) -> sqlite3.Connection:
         for left in ("-wal", "-shm"):  # by a file of the same name, and not to be mixed with the new one
             Path(f"{where}{left}").unlink(missing_ok=True)
     connection = sqlite3.connect(where, timeout=30, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
-    if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        with _transaction(connection):
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise sqlite3.DatabaseError(f"version {version} is not {VERSION}")
-            for statement in TABLES.split(";\n") if version == 0 else ():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            with _transaction(connection):
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version not in (0, VERSION):
+                    raise sqlite3.DatabaseError(f"version {version} is not {VERSION}")
+                for statement in TABLES.split(";\n") if version == 0 else ():
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
