@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from annotation.commands import COMMANDS
@@ -22,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `python -m annotation`; None takes those of the process.
 
     Returns:
-        0, or 2 for wrong input or a machine without room, 70 for a mistake of ours, 130 after Ctrl-C.
+        0, or 2 for wrong input or a machine without room, 70 for a mistake of ours, 130 after Ctrl-C or SIGTERM.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser("python -m annotation", description="People's judgements, in Argilla.")
@@ -39,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             importlib.import_module(f"annotation.commands.{name}").add_arguments(command)
     given = parser.parse_args(words)
     try:
-        return importlib.import_module(f"annotation.commands.{given.command}").run(given) or 0
+        with _ended_as_by_ctrl_c():
+            return importlib.import_module(f"annotation.commands.{given.command}").run(given) or 0
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
         return 2
@@ -54,6 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         print(_fault(error), file=sys.stderr)
         return FAULT
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, as schedulers send it, ends a command as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fault(error: Exception) -> str:

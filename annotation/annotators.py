@@ -91,15 +91,13 @@ def annotators(held: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataFrame:
     like_first = decided & (pl.col("others") == pl.col("first_shown"))
     like_second = decided & (pl.col("others") != "tie") & (pl.col("others") != pl.col("first_shown"))
     gold, other = pl.col("gold").is_not_null(), pl.col("gold").is_null() & pl.col("others").is_not_null()
+    told, each = pl.col("right").is_not_null(), ("project", "annotator")
     timed = held.join(lengths, on=["project", "record_id"], how="left", maintain_order="left").with_columns(
-        least=pl.max_horizontal(pl.lit(QUICKEST), pl.col("characters").fill_null(0) / READING)
-    )
-    told = pl.col("right").is_not_null()
-    ordered = timed.with_columns(
-        later=(told.cum_sum().over("project", "annotator") - 1) >= (told.sum().over("project", "annotator") // 2)
+        least=pl.max_horizontal(pl.lit(QUICKEST), pl.col("characters").fill_null(0) / READING),
+        later=told.cum_sum().over(each) > told.sum().over(each) // 2,
     )
     counts = (
-        ordered.group_by("project", "annotator")
+        timed.group_by("project", "annotator")
         .agg(
             records=pl.len(),
             gold_n=gold.sum(),
@@ -143,18 +141,17 @@ def annotators(held: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataFrame:
         columns |= {f"{name}_n": size, **{f"{name}{end}": numbers for end, numbers in ends}}
     table = pl.DataFrame(columns).with_columns(
         pl.col(pl.Float64).fill_nan(None),
-        first_p=pl.Series(_both_sides(counts["first_k"].to_numpy(), counts["first_n"].to_numpy())).fill_nan(None),
+        first_p=pl.Series(_both_sides(counts["first_k"].to_numpy(), n("first"))).fill_nan(None),
     )
-    return pl.concat(
-        [counts.select("project", "annotator", "records", "seconds"), table], how="horizontal"
-    ).with_columns(notes=_notes())
+    who = counts.select("project", "annotator", "records", "seconds")
+    return pl.concat([who, table], how="horizontal").with_columns(notes=_notes())
 
 
 def _both_sides(hits: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.float64]:
     """Probability of a count at least so far from the middle, for fair coins."""
     from scipy.stats import binom
 
-    fewer = np.minimum(hits, n.astype(np.int64) - hits)
+    fewer = np.minimum(hits, n - hits)
     return np.where(n > 0, np.minimum(1.0, 2 * binom.cdf(fewer, n, 0.5)), np.nan)
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from annotation.api import Api
+from annotation.server.home import find_home
 from schemas.problems import Problem
 
 URL, KEY, HOME = "ARGILLA_API_URL", "ARGILLA_API_KEY", "FLYWHEEL_ANNOTATION_HOME"
@@ -18,12 +19,7 @@ def home_directory(home: Path | None = None) -> Path:
     Args:
         home: As given on the command line; None takes the environment's, or the default one.
     """
-    if home is not None:
-        return home
-    if os.environ.get(HOME):
-        return Path(os.environ[HOME])
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "character-flywheel" / "annotation"
+    return find_home(home)
 
 
 def connect(home: Path | None = None) -> Api:

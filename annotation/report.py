@@ -145,7 +145,7 @@ def _reading(value: float | None, low: float | None, high: float | None) -> str:
     if low >= RELIABLE:
         return "reliable"
     if low >= TENTATIVE:
-        return "fit for tentative conclusions"
+        return "tentative"
     return "not reliable" if high < TENTATIVE else "not sure yet"
 
 
@@ -199,19 +199,15 @@ def _settled(consensus: pl.DataFrame) -> pl.DataFrame:
 
 
 def _policies(pulled: Sequence[Path], held: pl.DataFrame) -> tuple[pl.DataFrame, tuple[float, float, float] | None]:
-    shown = held.filter(project="pairwise").select("record_id", "annotator", "first_shown")
+    shown = held.filter(project="pairwise").select("annotator", "first_shown", task_id="record_id", preference="value")
     columns = ["task_id", "turn_id", "annotator", "policy_a", "policy_b", "preference"]
     files = [directory / COMPARISONS for directory in pulled if (directory / COMPARISONS).is_file()]
-    said = [
-        pl.read_parquet(file, columns=columns).join(
-            shown, left_on=["task_id", "annotator"], right_on=["record_id", "annotator"]
-        )
-        for file in files
-    ]
+    same = ["task_id", "annotator", "preference"]  # of two answers in two pulls, the one that counts
+    said = [pl.read_parquet(file, columns=columns).join(shown, on=same) for file in files]
     empty = pl.DataFrame(schema={"policy": pl.String})
     if not any(each.height for each in said):
         return empty, None
-    found = strengths(pl.concat(said).unique(["task_id", "annotator"]))
+    found = strengths(pl.concat(said).unique(same))
     return (found.policies if found.policies.height > 1 else empty), found.first
 
 

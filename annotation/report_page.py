@@ -95,7 +95,7 @@ def _project(report: Report, overview: Mapping[str, Any]) -> dict[str, Any]:
     agreement = mine(report.agreement)
     return {
         **overview,
-        "title": TITLES.get(overview["project"], overview["project"]),
+        "title": TITLES[overview["project"]],
         "agreement": [{**row, "span": _alpha(row)} for row in agreement.head(MOST_QUESTIONS).to_dicts()],
         "more_agreement": max(0, agreement.height - MOST_QUESTIONS),
         "notes": noted.select("annotator", "notes").to_dicts(),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation import clusters, wording
+from curation import clusters, on_disk, wording
 from curation.embed import turn_vectors
 from curation.on_disk import Stored
 
@@ -20,8 +20,10 @@ BY_LETTERS = 0.6  # weight of letters where neighbours are looked for, the rest 
 PROBED_ROWS = 3000  # that each row is compared with, about; at least three cells
 PROBES = 3
 BRUTE = 6000  # rows that need no cells
+LITTLE = 1 << 26  # bytes of vectors that need not stay on disk
 
 Floats = npt.NDArray[np.float32]
+Vectors = Floats | Stored
 Places = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]
 
@@ -47,10 +49,12 @@ def write(file: BinaryIO, embeddings: Sequence[Floats], plain: Sequence[pl.Serie
     file.write(vectors.data)
 
 
-def written(file: BinaryIO, count: int) -> Stored:
-    """What was written of so many rows, one at least."""
+def written(file: BinaryIO, count: int) -> Vectors:
+    """What was written of so many rows, one at least; read into memory if it is little, as each row is asked often."""
     file.flush()
-    return Stored(file.fileno(), np.dtype(np.float32), (count, file.tell() // 4 // count))
+    size = file.tell()
+    stored = Stored(file.fileno(), np.dtype(np.float32), (count, size // 4 // count))
+    return stored if size > LITTLE else on_disk.take(stored, np.arange(count))
 
 
 class Cells(NamedTuple):
@@ -69,7 +73,7 @@ class Cells(NamedTuple):
     asking: Places
 
 
-def cells(vectors: Stored, seed: int) -> Cells:
+def cells(vectors: Vectors, seed: int) -> Cells:
     """K-means cells, who lives in each and who is looked for in each."""
     count = len(vectors)
     if count <= BRUTE:

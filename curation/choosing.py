@@ -101,6 +101,7 @@ def _difficulty(settings: Curation) -> pl.DataFrame:
 
 def _texts(turns: pl.DataFrame) -> Iterator[tuple[pl.Series, pl.Series, pl.Series]]:
     """What was said in each turn, a bucket at a time, so that a conversation is whole in one batch."""
-    for part in turns.select("bucket", "cluster_id", "conversation_id", "user", "reply").partition_by("bucket"):
+    for bucket in turns["bucket"].unique(maintain_order=True):
+        part = turns.filter(pl.col("bucket") == bucket)
         said = part.select(pl.concat_str("user", "reply", separator="\n")).to_series()
         yield part["cluster_id"], part["conversation_id"], said

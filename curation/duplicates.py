@@ -26,6 +26,7 @@ from schemas.turns import hash_fraction
 
 BLOCK = 2048  # turns read at once
 TOGETHER = 50_000  # pairs of long messages settled at once
+KEPT = 1 << 23  # letters of texts made plain that are kept, about
 COUNTED = 50_000  # turns whose words are counted, about
 KINDS = ("exact", "embedding", "minhash")
 SCHEMA = {"turn_id": pl.String, "duplicate_of": pl.String, "kind": pl.String, "similarity": pl.Float32}
@@ -183,6 +184,8 @@ def _near(
     lengths = [np.zeros(count, dtype=np.uint32) for _ in sides]
     counted = max(1, count // COUNTED)
     some: list[list[pl.Series]] = [[] for _ in sides]
+    every: list[list[pl.Series]] = [[] for _ in sides]
+    room = KEPT
     with ExitStack() as open_:
         file, *files = (open_.enter_context(tempfile.TemporaryFile()) for _ in range(len(sides) + 1))
         signed = [minhash.Signed(file, count) for file in files]
@@ -190,14 +193,23 @@ def _near(
             rows = np.arange(begin, min(begin + BLOCK, count), dtype=np.int32)
             plain = [side.plain(rows) for side in sides]
             cells.write(file, [side.embeddings(rows) for side in sides], plain)
+            room -= sum(int(text.str.len_bytes().sum()) for text in plain)
+            for whole, text in zip(every, plain, strict=True):
+                whole.append(text)
+                if room < 0:
+                    whole.clear()
             for text, length, sample, signatures in zip(plain, lengths, some, signed, strict=True):
-                sample.append(text.gather_every(counted, -begin % counted))
+                # A copy: what is gathered would hold on to all texts that it was gathered from.
+                sample.append(pl.Series(text.gather_every(counted, -begin % counted).to_list(), dtype=pl.String))
                 length[rows] = text.str.len_chars().to_numpy()
                 fair = np.flatnonzero(length[rows] > alike.CUT * settings.minhash_above)
                 if len(fair):
                     signatures.add(rows[fair], minhash.signatures(text.gather(fair), seed))
         words = wording.Vocabulary(pl.concat([text for sample in some for text in sample]))
+        if room >= 0:
+            sides = [side._replace(kept=pl.concat(whole)) for side, whole in zip(sides, every, strict=True)]
         some.clear()
+        every.clear()
         long = np.max(lengths, axis=0) > settings.minhash_above
         edges = _long_pairs(sides, lengths, signed, long, settings, words)
         vectors = cells.written(file, count)

@@ -25,8 +25,7 @@ import polars as pl
 
 from curation import on_disk, wording
 from curation.alike import Messages, messages
-from curation.cells import BY_LETTERS, Cells
-from curation.on_disk import Stored
+from curation.cells import BY_LETTERS, Cells, Vectors
 from curation.wording import Vocabulary
 from schemas.curation_recipe import NearDuplicates
 
@@ -71,11 +70,13 @@ class Side(NamedTuple):
         vectors: float32 [m, d], each of length 1; may lie on disk (`numpy.memmap`).
         texts: As many.
         place: Of each ranked row in both, int32 [n].
+        kept: Texts of all ranked rows as `plain` gives them, where they take little room; else made again when asked.
     """
 
     vectors: Floats
     texts: pl.Series
     place: Rows
+    kept: pl.Series | None = None
 
     def embeddings(self, rows: Rows) -> Floats:
         """Of ranked rows."""
@@ -83,7 +84,7 @@ class Side(NamedTuple):
 
     def plain(self, rows: Rows) -> pl.Series:
         """Texts of ranked rows, as `wording.plain` gives them."""
-        return wording.plain(self.texts.gather(self.place[rows]))
+        return wording.plain(self.texts.gather(self.place[rows])) if self.kept is None else self.kept.gather(rows)
 
     def cosine(self, row: Rows, other: Rows) -> Floats:
         """Of the message's embeddings in pairs of rows."""
@@ -102,7 +103,7 @@ class Side(NamedTuple):
 
 def first_alike(
     sides: Sequence[Side],
-    vectors: Stored,
+    vectors: Vectors,
     cells: Cells,
     long: Flags,
     settings: NearDuplicates,
@@ -197,7 +198,7 @@ class _Waiting:
 
 def _search(
     sides: Sequence[Side],
-    vectors: Stored,
+    vectors: Vectors,
     cells: Cells,
     settings: NearDuplicates,
     words: Vocabulary,
@@ -226,7 +227,7 @@ def _search(
 
 
 def _in_cell(
-    sides: int, vectors: Stored, waiting: _Waiting, block: Rows, others: Rows, after: Rows, full: Flags
+    sides: int, vectors: Vectors, waiting: _Waiting, block: Rows, others: Rows, after: Rows, full: Flags
 ) -> Iterator[Edges]:
     """Look for rows of the block in one cell, a growing piece of the ranking at a time.
 

@@ -84,7 +84,7 @@ def _read(array: Stored, places: Places) -> Array:
     if places.min() < 0 or places.max() >= len(array):
         raise IndexError(f"rows {places.min()} to {places.max()} of {len(array)}")
     step = found[:1].nbytes
-    into = memoryview(found).cast("B")
+    into = found.data.cast("B")
     begins = np.flatnonzero(np.diff(places, prepend=places[0] - 2) != 1)
     ends = np.append(begins[1:], len(places))
     sources = array.offset + places[begins].astype(np.int64) * step

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation import embed, intake, language, rowsteps, safety
+from curation import embed, intake, language, on_disk, rowsteps, safety
 from curation.intake import META, Intake
 from curation.partition import write_private
 from curation.rowsteps import STEPS, Plan
@@ -168,7 +168,7 @@ def _joined(work: Path, name: str, buckets: list[int], order: pl.Series) -> Vect
     vectors = np.memmap(work / name, dtype=np.float16, mode="w+", shape=(len(places), width))
     for path in paths:
         part = np.load(path)
-        vectors[places[at : at + len(part)]] = part
+        on_disk.put(vectors, places[at : at + len(part)], part)
         at += len(part)
         path.unlink()
     return vectors

@@ -51,13 +51,14 @@ class Sample(Section):
 
 
 class Annotation(Section):
-    """Who compares the replies."""
+    """Who compares the replies, and where."""
 
     annotators: Literal["people", "simulated"] = "people"
-    """`people`: the cycle writes tasks, stops, and goes on when they are answered. `simulated`: a rehearsal."""
+    """`people`: the cycle hands out tasks, stops, and goes on when they are answered. `simulated`: a rehearsal."""
     tool: Literal["folder", "argilla"] = "folder"
     """Where they do it. `folder`: tasks and answers are files of the generation. `argilla`: in the browser, on the
-    server of `python -m annotation serve`, or on the one that ARGILLA_API_URL and ARGILLA_API_KEY name."""
+    server of `python -m annotation serve`, or on the one that ARGILLA_API_URL and ARGILLA_API_KEY name; a rehearsal
+    starts a server of its own, in the generation."""
     votes: PositiveInt = 3
     """Annotators per pair."""
     enough: Share = Field(1.0, gt=0, le=1)

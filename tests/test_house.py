@@ -63,11 +63,16 @@ def test_constraints_name_no_host_and_pin_every_line():
         assert re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", line), line
 
 
+# A plug-in of the server's is one file that needs nothing beside it: it is loaded by its path, into an environment that
+# has none of our packages.
+MAY_BE_LONG = {"annotation/server/search_engine.py"}
+
+
 def test_modules_stay_readable():
     long = [
         path
         for package in MAY_IMPORT
         for path in (ROOT / package).rglob("*.py")
-        if len(path.read_text(encoding="utf-8").splitlines()) > 450
+        if len(path.read_text(encoding="utf-8").splitlines()) > 450 and str(path.relative_to(ROOT)) not in MAY_BE_LONG
     ]
     assert not long

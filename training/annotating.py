@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from typing import Any
 
 import polars as pl
 
 from annotation.agreement import agree
 from annotation.argilla import Argilla
-from annotation.backend import Backend, Progress
+from annotation.backend import Backend
 from annotation.connection import URL, connect, home_directory
 from annotation.folder import Folder
 from annotation.projects.pairwise import context
@@ -76,28 +76,24 @@ def _enough(backend: Backend, recipe: Recipe, advance: Advance) -> pl.DataFrame:
         Waiting: They are not.
         Problem: There is no task to wait for.
     """
-    votes = recipe.annotation.votes
+    votes, share = recipe.annotation.votes, recipe.annotation.enough
     given, wanted = backend.progress(votes)
     if not wanted:
         raise Problem("annotate: no task could be pushed, so nobody could answer one.", *backend.problems)
+    enough = math.ceil(round(share * wanted, 6))
     comparisons = None
-    if given >= recipe.annotation.enough * wanted:
+    if given >= enough:
         comparisons = backend.pull()
         given = min(wanted, int(comparisons.group_by("task_id").len()["len"].clip(upper_bound=votes).sum()))
     advance(given, wanted, "votes")
-    if comparisons is None or given < recipe.annotation.enough * wanted:
-        raise Waiting("\n".join([_waits_for(recipe, backend, Progress(given, wanted)), *backend.problems]))
-    return comparisons
-
-
-def _waits_for(recipe: Recipe, backend: Backend, votes: Progress) -> str:
-    share = recipe.annotation.enough
-    enough = f" ({math.ceil(share * votes.wanted)} are enough)" if share < 1 else ""
+    if comparisons is not None and given >= enough:
+        return comparisons
     if recipe.annotation.tool == "folder":
         where = f"Tasks are in {backend.where}/tasks.jsonl, answers go to {backend.where}/answers/."
     else:
         where = f"They sign in at {backend.where}."
-    return f"waiting for annotators: {votes.given} of {votes.wanted} submitted{enough}. {where} Then resume."
+    of = f"{given} of {wanted} submitted" + (f" ({enough} are enough)" if enough < wanted else "")
+    raise Waiting("\n".join([f"waiting for annotators: {of}. {where} Then resume.", *backend.problems]))
 
 
 def _embedded(recipe: Recipe) -> bool:
@@ -117,7 +113,7 @@ def _backend(generation: Generation, tasks: pl.DataFrame, advance: Advance) -> I
     home = generation.directory / "annotation" / "server" if simulated else home_directory()
     # The hash keeps apart generations of one name and number on one server, as after a run that was thrown away.
     these = short_hash("\n".join(sorted(tasks["task_id"])))[:8]
-    with serving(home, advance) if simulated else nullcontext(connect()) as api:
+    with serving(home, advance) if simulated else closing(connect()) as api:
         yield Argilla(
             api,
             f"{recipe.name[:40]}-{generation.number:03d}-{these}",

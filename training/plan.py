@@ -15,6 +15,8 @@ from training.generation import generations, home
 SAMPLE_TOKENS_PER_SECOND = 200
 READ_TOKENS_PER_SECOND = 1000
 TRAIN_TOKENS_PER_SECOND = 200
+SERVER_SECONDS = 8  # start and end of a rehearsal's annotation server
+ANSWERS_PER_SECOND = 25
 WAITS = "people: the cycle waits"
 
 
@@ -69,6 +71,8 @@ def _stages(recipe: Recipe) -> list[Planned]:
     people = recipe.annotation.annotators == "people"
     scoring = k.prompts * k.replies * (prompt + k.decoding.max_new_tokens) / READ_TOKENS_PER_SECOND
     votes = s.prompts * recipe.annotation.votes
+    in_argilla = recipe.annotation.tool == "argilla"
+    where = "in Argilla" if in_argilla else "in files"
     ab = {"none": "none", "people": WAITS, "simulated": f"{recipe.experiment.simulated_users} simulated users"}
     return [
         Planned(
@@ -85,8 +89,8 @@ def _stages(recipe: Recipe) -> list[Planned]:
             "annotate",
             "sample",
             "comparisons, preferences",
-            f"{votes} votes by {WAITS if people else 'a rehearsal'}",
-            0,
+            f"{votes} votes {where} by {WAITS if people else 'a rehearsal'}",
+            SERVER_SECONDS + votes / ANSWERS_PER_SECOND if in_argilla and not people else 0,
         ),
         Planned(
             "judge",

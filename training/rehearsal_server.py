@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from annotation.api import Api
@@ -49,9 +49,8 @@ def serving(directory: Path, advance: Advance) -> Iterator[Api]:
         # A session of its own: Ctrl-C goes to the cycle, which ends the server once it needs it no longer.
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     try:
-        api = Api(_url(home, process, log), home.secret("api_key"))
-        yield api
-        api.close()
+        with closing(Api(_url(home, process, log), home.secret("api_key"))) as api:
+            yield api
     finally:
         process.terminate()
         process.wait()

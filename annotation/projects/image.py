@@ -34,6 +34,7 @@ WANTED = {"asked for": "Asked for", "helpful": "Not asked for, but helpful", "un
 GOOD, POOR, NONE = "yes", "no", "no image"
 IMAGE_TOOL = r'(?i)"name"\s*:\s*"[^"]*(?:image|picture|photo|draw|paint|selfie|illustrat)[^"]*"'
 LONGEST_IMAGE = 5_000_000  # characters of a data URL, as Argilla takes it
+_WRAPPERS = ("", "arguments", "function", "function.arguments")  # say nothing to who reads the call
 _SHOWN = re.compile(r"data:image/(?:avif|gif|jpeg|jpg|png|webp);base64,[A-Za-z0-9+/=]+")
 
 
@@ -75,7 +76,7 @@ def _lines(value: Any, name: str) -> Iterator[str]:
             return
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _lines(inner, f"{name}.{key}" if name else str(key))
+            yield from _lines(inner, str(key) if name in _WRAPPERS else f"{name}.{key}")
     elif isinstance(value, list):
         for place, inner in enumerate(value, start=1):
             label = f"{name} {place}".strip() if len(value) > 1 else name

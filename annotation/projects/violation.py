@@ -107,7 +107,8 @@ PROJECT = Project(
         question(
             "violations",
             "If not, what does it break?",
-            any_of({**RULES, **{f"trait {n}": f"Trait {n}" for n in range(1, TRAITS + 1)}}),
+            # Traits first, so that the key of each is its number.
+            any_of({**{f"trait {n}": f"Trait {n}" for n in range(1, TRAITS + 1)}, **RULES}),
             required=False,
             description="Traits are numbered as in the list of its traits.",
         ),

@@ -93,7 +93,7 @@ def put_back(home_path: Path, path: Path) -> Path | None:
             draft = Path(directory)
             _extract(path, draft)
             there = [name for name in REPLACED if (home_path / name).exists()]
-            aside = home_path / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            aside = home_path / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
             # A home that lost its database half-way must not look like a new one.
             (home_path / UNFINISHED).write_text(f"{path}\n", encoding="utf-8")
             if there:
@@ -128,7 +128,7 @@ def _copy_database(source: Path, target: Path) -> dict[str, int]:
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         with (
-            contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=30)) as live,
+            contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=30)) as live,
             contextlib.closing(sqlite3.connect(target)) as copy,
         ):
             live.backup(copy)

@@ -29,6 +29,7 @@ from typing import Any
 from schemas.problems import Problem
 
 OWNER = "owner"
+LOOK = 0.3  # seconds
 SECRETS = ("password", "api_key", "auth_secret")
 
 
@@ -116,14 +117,19 @@ def make_home(path: Path) -> Home:
         path.chmod(0o700)
         for folder in ("credentials", "credentials/users", "log", "redis", "tmp"):
             (path / folder).mkdir(mode=0o700, exist_ok=True)
-        for name in SECRETS:
-            if not (path / "credentials" / name).exists():
-                write_private(path / "credentials" / name, secrets.token_urlsafe(24) + "\n")
+        if not _has_secrets(path):
+            with locked(Home(path)):  # of two that begin at once, one makes them
+                for name in () if _has_secrets(path) else SECRETS:
+                    write_private(path / "credentials" / name, secrets.token_urlsafe(24) + "\n")
     except OSError as error:
         raise Problem(
             f"{error.filename or path}: {error.strerror}. Give --home a directory that you may write."
         ) from None
     return Home(path)
+
+
+def _has_secrets(path: Path) -> bool:
+    return all((path / "credentials" / name).exists() for name in SECRETS)
 
 
 def open_home(path: Path) -> Home:
@@ -155,7 +161,8 @@ def take_lock(home: Home, wait: float = 5.0) -> int:
     """Make this process, and those that inherit the descriptor, the only server of a home.
 
     The kernel keeps the lock until the last of them is gone, however it ended: nothing needs cleaning up. Parts of a
-    server that was just killed take a moment to go, so one whose first process is gone is waited for.
+    server that was just killed take a moment to go, so one whose first process is gone is waited for; and so is, for
+    the blink of an eye, one that only looks whether there is a server (`running`).
 
     Returns:
         The descriptor.
@@ -164,7 +171,7 @@ def take_lock(home: Home, wait: float = 5.0) -> int:
         Problem: Another one has it.
     """
     descriptor = os.open(home.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until = time.monotonic() + wait
+    began = time.monotonic()
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +179,7 @@ def take_lock(home: Home, wait: float = 5.0) -> int:
         except BlockingIOError:
             holder = os.pread(descriptor, 20, 0).decode() or "unknown"
             alive = holder.isdigit() and Path(f"/proc/{holder}").exists()
-            if alive or time.monotonic() > until:
+            if time.monotonic() - began > (LOOK if alive else wait):
                 os.close(descriptor)
                 raise Problem(
                     f"{home.path}: in use by process {holder}; a home serves one at a time. "

@@ -4,10 +4,10 @@
     python -P launch.py worker --home DIR --engine FILE
     python -P launch.py check --home DIR --engine FILE        (loads all of it, and ends)
 
-The first two are started by `supervisor.py`, which keeps Redis beside them. This file imports nothing of
-ours: it runs under another interpreter, with argilla-server 2.8.0 and without our packages. Argilla itself is not
-changed. What is set here is what its settings offer, and what they do not: a search engine of ours, SQLite made safe
-for several processes, logs without anybody's words, and pages that load nothing from elsewhere.
+The first two are started by `supervisor.py`, which keeps Redis beside them. This file imports nothing of ours: it runs
+under another interpreter, with argilla-server 2.8.0 and without our packages. Argilla's own files are not changed. What
+is set here is what its settings offer, and what they do not: a search engine of ours, SQLite made safe for several
+processes, logs without anybody's words, and pages that load nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import ctypes
 import gc
 import hashlib
@@ -33,7 +34,7 @@ from typing import Any
 OWNER = "owner"
 DATABASE = "argilla.db"
 REDIS_SOCKET = "redis/redis.sock"
-SERVER_ERRORS = logging.WARNING
+HERE = "/proc/self/cwd"  # the current directory of each process
 PR_SET_PDEATHSIG = 1
 NOT_HERE = "This server does not exchange datasets with an outside hub: what people wrote stays on this machine."
 HUB_ROUTES = re.compile(r"/api/v1/datasets/[^/]+/(import|export)/?")
@@ -57,7 +58,7 @@ def main() -> None:
     if given.part == "worker":
         sys.modules["argilla_server._app"] = types.ModuleType("argilla_server._app")  # the package imports its pages
         vars(sys.modules["argilla_server._app"])["app"] = None
-    load_engine(given.engine)
+    load("search_engine", given.engine)  # it registers itself as `sqlite`
     configure_database()
     if given.part == "check":
         check()
@@ -73,12 +74,12 @@ def configure_environment(home: Path) -> None:
     secret = (home / "credentials" / "auth_secret").read_text().strip()
     os.environ.update(
         ARGILLA_HOME_PATH=str(home),
-        # Writers wait for each other before they read, instead of failing when they come to write.
-        ARGILLA_DATABASE_URL=f"sqlite+aiosqlite:///{home / DATABASE}?check_same_thread=False&isolation_level=IMMEDIATE",
+        # The home is the current directory, whatever characters its path has. IMMEDIATE: writers wait for each other
+        # when they begin, instead of failing midway.
+        ARGILLA_DATABASE_URL=f"sqlite+aiosqlite:///{HERE}/{DATABASE}?check_same_thread=False&isolation_level=IMMEDIATE",
         ARGILLA_DATABASE_SQLITE_TIMEOUT="30",
         ARGILLA_SEARCH_ENGINE="sqlite",
-        # A socket's path may have some 100 characters; all processes here have the home as their current directory.
-        ARGILLA_REDIS_URL=f"unix:///proc/self/cwd/{REDIS_SOCKET}",
+        ARGILLA_REDIS_URL=f"unix://{HERE}/{REDIS_SOCKET}",  # a socket's path may have some 100 characters
         ARGILLA_CORS_ORIGINS="[]",
         ARGILLA_AUTH_SECRET_KEY=secret,
         ARGILLA_ENABLE_SHARE_YOUR_PROGRESS="false",
@@ -118,7 +119,7 @@ def configure_logs() -> None:
     """One handler on standard error, which the supervisor keeps in `log/`."""
     handler = logging.StreamHandler()
     handler.setFormatter(Wordless())
-    logging.basicConfig(handlers=[handler], level=SERVER_ERRORS, force=True)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
     sys.excepthook = lambda *error: logging.getLogger("launch").critical("ended by an error", exc_info=error)
 
@@ -145,14 +146,14 @@ def leave_out() -> None:
         sys.modules[module] = stand_in
 
 
-def load_engine(path: Path) -> types.ModuleType:
-    """Import the search engine from its file: it registers itself as `sqlite`."""
-    spec = importlib.util.spec_from_file_location("search_engine", path)
+def load(name: str, path: Path) -> types.ModuleType:
+    """Import a module from its file: none of our directories is where this interpreter looks for modules."""
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    engine = sys.modules["search_engine"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(engine)
-    return engine
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def configure_database() -> None:
@@ -198,7 +199,7 @@ def _at_head(database: Path, versions: Path) -> bool:
     pattern = r"^{} = [\"']([0-9a-f]+)[\"']"
     made = {found for text in texts for found in re.findall(pattern.format("revision"), text, re.M)}
     followed = {found for text in texts for found in re.findall(pattern.format("down_revision"), text, re.M)}
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         try:
             at = {row[0] for row in connection.execute("SELECT version_num FROM alembic_version")}
         except sqlite3.OperationalError:
@@ -239,6 +240,7 @@ def run_web(address: str, listening: socket.socket, ready: int) -> None:
     guarded = Guard(app, address, inline_scripts=_without_outside_hosts(Path(pages)))
     # Their pages come from an outside host, and the API's description is documented elsewhere.
     api_v1.router.routes[:] = [route for route in api_v1.router.routes if route.path not in ("/docs", "/redoc")]
+    load("privacy", Path(__file__).with_name("privacy.py")).protect(api_v1)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -67,6 +67,7 @@ VERSION = 1  # of the tables; a file of another version is thrown away and fille
 TABLES = """
 CREATE TABLE datasets (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
+    version INTEGER NOT NULL DEFAULT 0,  -- goes up with each change of records, metadata or suggestions
     fields TEXT NOT NULL,       -- JSON: field -> type, in the order of the columns of text_NUMBER
     metadata TEXT NOT NULL,     -- JSON: metadata property -> type
     questions TEXT NOT NULL     -- JSON: question -> type
@@ -77,7 +78,7 @@ CREATE TABLE records (
     lot INTEGER NOT NULL,       -- a number below PRIME drawn from the id, for each user's own order
     digest INTEGER NOT NULL
 );
-CREATE INDEX records_in_order ON records (dataset, inserted_at, id, status, lot);
+CREATE INDEX records_in_order ON records (dataset, inserted_at, id, lot);
 CREATE INDEX records_by_status ON records (dataset, status);
 CREATE TABLE responses (
     id BLOB PRIMARY KEY, dataset INTEGER NOT NULL, doc INTEGER NOT NULL, user BLOB NOT NULL, status TEXT NOT NULL,
@@ -143,7 +144,7 @@ def _open(where: Path) -> sqlite3.Connection:
         for left in ("-wal", "-shm"):  # by a file of the same name, and not to be mixed with the new one
             Path(f"{where}{left}").unlink(missing_ok=True)
     connection = sqlite3.connect(where, timeout=30, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         with _transaction(connection):
@@ -184,20 +185,20 @@ ANY = "*"  # a word in every record, so that a query may be "everything but"
 BREAK = "¶"  # between two texts of a field, so that no phrase reaches over
 
 
-def _matches(text: str) -> Iterator[re.Match[str]]:
+def _word_matches(text: str) -> Iterator[re.Match[str]]:
     return _WORD.finditer(unicodedata.normalize("NFC", text).lower().replace("’", "'"))
 
 
 def words(text: str) -> list[str]:
     """The words of a text as they are indexed: in lower case, characters of scripts without blanks alone."""
-    return [match[0] for match in _matches(text)]
+    return [match[0] for match in _word_matches(text)]
 
 
 def _runs(text: str) -> list[str]:
     """The words of a query; neighbours that were cut into characters stay together, with blanks in between."""
     runs: list[str] = []
     end = -1
-    for match in _matches(text):
+    for match in _word_matches(text):
         if match[1] and match.start() == end:
             runs[-1] += " " + match[0]
         else:
@@ -405,6 +406,11 @@ def _microseconds(moment: datetime) -> int:
     return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
 
 
+def _updated(thing: Any) -> int:
+    """When a record or response was last changed: now, where it was never saved."""
+    return _microseconds(getattr(thing, "updated_at", None) or datetime.now(UTC))
+
+
 def _moment(value: Any, *, end: bool) -> int | None:
     """A bound of a range of dates in microseconds, from ISO text or milliseconds. What the text leaves out of the time
     is the start of the day, hour, minute or second, or their end."""
@@ -431,7 +437,7 @@ COMPARED: dict[Any, tuple[str, ...]] = {  # with the database, by digest
 
 def _digest(kind: Any, thing: Any) -> int:
     """48 bits, as SQLite adds many of them up. Objects and lists count as the JSON that Python writes."""
-    values = [getattr(thing, name) for name in COMPARED[kind]]
+    values = [getattr(thing, name, None) for name in COMPARED[kind]]
     texts = [json.dumps(v) if isinstance(v, dict | list) else "null" if v is None else str(v) for v in values]
     content = "\x1f".join(texts).encode("utf-8", "replace")
     return int.from_bytes(hashlib.blake2b(content, digest_size=6).digest(), "big")
@@ -455,26 +461,31 @@ SUGGESTION_KINDS = {"score": "number", "agent": "text", "type": "text"}
 class _Index:
     """What the file holds of one dataset. Valid within one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, number: int, id_: bytes, *shape: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, number: int, id_: bytes, version: int, *shape: str) -> None:
         self.run = connection.execute
-        self.number, self.dataset_id = number, UUID(bytes=id_)
+        self.number, self.dataset_id, self.version = number, UUID(bytes=id_), version
         self.texts = f"text_{number}"
         self.fields, self.metadata, self.questions = (json.loads(part) for part in shape)
         self.columns = [f"c{i}" for i in range(len(self.fields))] + ["rest"]  # of `texts`; rest: fields not declared
-        keys = self.run("SELECT scope, name, key FROM columns WHERE dataset = ?", [number])
-        self.keys = {(scope, name): key for scope, name, key in keys}
+        self.keys: dict[tuple[str, str], int] = {}
+        self.read_keys()
+
+    def read_keys(self) -> None:
+        rows = self.run("SELECT scope, name, key FROM columns WHERE dataset = ?", [self.number])
+        self.keys = {(scope, name): key for scope, name, key in rows}
 
     @classmethod
     def find(cls, connection: sqlite3.Connection, dataset_id: UUID) -> _Index | None:
         row = connection.execute(
-            "SELECT number, id, fields, metadata, questions FROM datasets WHERE id = ?", [dataset_id.bytes]
+            "SELECT number, id, version, fields, metadata, questions FROM datasets WHERE id = ?", [dataset_id.bytes]
         ).fetchone()
         return cls(connection, *row) if row else None
 
     @classmethod
     def create(cls, connection: sqlite3.Connection, dataset: Dataset) -> _Index:
         row = connection.execute(
-            "INSERT INTO datasets (id, fields, metadata, questions) VALUES (?, ?, ?, ?) RETURNING *",
+            "INSERT INTO datasets (id, fields, metadata, questions) VALUES (?, ?, ?, ?)"
+            " RETURNING number, id, version, fields, metadata, questions",
             [dataset.id.bytes, *_shape(dataset)],
         ).fetchone()
         index = cls(connection, *row)
@@ -502,27 +513,32 @@ class _Index:
         row = self.run("SELECT doc FROM records WHERE id = ?", [record_id.bytes]).fetchone()
         return row[0] if row else None
 
+    def ids(self, docs: np.ndarray) -> list[UUID]:
+        asked: list[int] = docs.tolist()
+        sql = "SELECT doc, id FROM records WHERE doc IN (SELECT value FROM json_each(?))"
+        found = dict(self.run(sql, [json.dumps(asked)]).fetchall())
+        return [UUID(bytes=found[doc]) for doc in asked]
+
     def column(self, scope: Any) -> tuple[int, str] | None:
         """The key of the column that a scope names and how its values are compared; None if there is no such column."""
+        kind: str | None
         if isinstance(scope, base.MetadataFilterScope):
-            name, kind = (
-                ("metadata", scope.metadata_property),
-                METADATA_KINDS.get(self.metadata.get(scope.metadata_property)),
-            )
-        elif isinstance(scope, base.SuggestionFilterScope):
-            name, kind = (f"suggestion.{scope.property}", scope.question), SUGGESTION_KINDS.get(scope.property)
-            if scope.property == "value":
-                kind = QUESTION_KINDS.get(self.questions.get(scope.question))
-        elif isinstance(scope, base.ResponseFilterScope):
-            name, kind = ("response", scope.question), QUESTION_KINDS.get(self.questions.get(scope.question))
+            name = ("metadata", scope.metadata_property)
+            kind = METADATA_KINDS.get(self.metadata.get(scope.metadata_property))
+        elif isinstance(scope, base.SuggestionFilterScope) and scope.property != "value":
+            name = (f"suggestion.{scope.property}", scope.question)
+            kind = SUGGESTION_KINDS.get(scope.property)
+        elif isinstance(scope, base.SuggestionFilterScope | base.ResponseFilterScope):
+            name = ("suggestion.value" if isinstance(scope, base.SuggestionFilterScope) else "response", scope.question)
+            kind = QUESTION_KINDS.get(self.questions.get(scope.question))
         else:
             raise ValueError(f"Cannot process request for search scope {type(scope).__name__}")
         return (self.keys[name], kind) if kind and name in self.keys else None
 
-    def is_newer(self, table: str, id_: UUID, moment: datetime) -> bool:
-        """Whether a record or response of the index is younger than what has come."""
-        row = self.run(f"SELECT updated_at FROM {table} WHERE id = ?", [id_.bytes]).fetchone()
-        return bool(row and row[0] > _microseconds(moment))
+    def is_newer(self, table: str, thing: Any) -> bool:
+        """Whether the index has a younger state of a record or response than the one that has come."""
+        row = self.run(f"SELECT updated_at FROM {table} WHERE id = ?", [thing.id.bytes]).fetchone()
+        return bool(row and row[0] > _updated(thing))
 
     def write(self, record: Record) -> None:
         """Puts a record with all that hangs on it in the place of what was there."""
@@ -534,7 +550,7 @@ class _Index:
             " digest = excluded.digest RETURNING doc",
             [
                 *(self.number, record.id.bytes, None if record.external_id is None else _text(record.external_id)),
-                *(str(record.status), _microseconds(record.inserted_at), _microseconds(record.updated_at)),
+                *(str(record.status), _microseconds(record.inserted_at), _updated(record)),
                 *(record.id.int % PRIME, _digest(Record, record)),
             ],
         ).fetchone()
@@ -558,26 +574,29 @@ class _Index:
             kind = vector.vector_settings_id
             self.run("INSERT INTO vectors (settings, doc, value) VALUES (?, ?, ?)", [kind.bytes, doc, value])
             self._compare(doc, kind, Vector, vector)
+        self._changed()
 
     def add_suggestion(self, suggestion: Suggestion, doc: int) -> None:
         question = suggestion.question.name
         indexed = self.questions.get(question) in QUESTION_KINDS
         for name in (*SUGGESTION_KINDS, *(["value"] if indexed else [])):
             self._fill(f"suggestion.{name}", question, doc, getattr(suggestion, name))
-        self._compare(doc, suggestion.question_id, Suggestion, suggestion)
+        self._compare(doc, suggestion.question.id, Suggestion, suggestion)
+        self._changed()
 
     def clear_suggestion(self, suggestion: Suggestion, doc: int) -> None:
         for (scope, name), key in self.keys.items():
             if scope.startswith("suggestion.") and name == suggestion.question.name:
                 self.run("DELETE FROM cells WHERE key = ? AND doc = ?", [key, doc])
-        self.run("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, suggestion.question_id.bytes])
+        self.run("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, suggestion.question.id.bytes])
+        self._changed()
 
     def add_response(self, response: Response, doc: int) -> None:
         self.run(
             "INSERT INTO responses (id, dataset, doc, user, status, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 *(response.id.bytes, self.number, doc, response.user_id.bytes),
-                *(str(response.status), _microseconds(response.updated_at)),
+                *(str(response.status), _updated(response)),
             ],
         )
         for question, answer in (response.values or {}).items():
@@ -602,6 +621,7 @@ class _Index:
         for record_id in record_ids:
             self._clear(record_id)
             self.run("DELETE FROM records WHERE id = ?", [record_id.bytes])
+        self._changed()
 
     def _clear(self, record_id: UUID) -> None:
         """Takes away all of a record but its row."""
@@ -626,6 +646,9 @@ class _Index:
                 [self.keys[scope, name], doc, *whose, item, text, number],
             )
 
+    def _changed(self) -> None:
+        self.run("UPDATE datasets SET version = version + 1 WHERE number = ?", [self.number])
+
     def _compare(self, doc: int, part: UUID, kind: Any, thing: Any) -> None:
         self.run("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", [doc, part.bytes, _digest(kind, thing)])
 
@@ -638,29 +661,90 @@ def _shape(dataset: Dataset) -> list[str]:
 
 # --- Searching --------------------------------------------------------------------------------------------------------
 
-RECORD_COLUMNS = {"id": "lower(hex(r.id))"} | {
-    name: f"r.{name}" for name in ("external_id", "status", "inserted_at", "updated_at")
-}
+RECORD_COLUMNS = ("id", "external_id", "status", "inserted_at", "updated_at")
+CHANGING_COLUMNS = ("status", "updated_at")  # with each response
 
 
-def _condition(index: _Index, filter: base.Filter) -> Sql:
-    """A filter as a condition on `r`, the record."""
+class _Records:
+    """A dataset's records in the order in which they came, and what was last asked of them: kept in memory until the
+    records change. Responses are not part of it.
+
+    Attributes:
+        docs: One number for each record; its position is the record's place.
+        lots: As in the file.
+    """
+
+    KEPT = 8
+    cache: dict[Any, _Records] = {}  # noqa: RUF012 - for all threads of the process
+
+    def __init__(self, index: _Index) -> None:
+        ordered = "SELECT doc, lot FROM records WHERE dataset = ? ORDER BY inserted_at, id"
+        texts = index.run(f"SELECT group_concat(doc), group_concat(lot) FROM ({ordered})", [index.number]).fetchone()
+        self.version = index.version
+        self.docs, self.lots = map(_numbers, texts)
+        self.by_doc = np.argsort(self.docs)
+        self.answers: dict[Any, Any] = {}
+
+    @classmethod
+    def of(cls, index: _Index) -> _Records:
+        known = cls.cache.pop(key := (_local.of, index.number), None)
+        cls.cache[key] = known = known if known and known.version == index.version else cls(index)
+        for oldest in list(cls.cache)[: -cls.KEPT]:
+            cls.cache.pop(oldest, None)
+        return known
+
+    def places(self, docs: Any) -> np.ndarray:
+        return self.by_doc[np.searchsorted(self.docs, np.asarray(docs, np.int64), sorter=self.by_doc)]
+
+    def mask(self, index: _Index, sql: str, values: Sequence[Any], *, keep: bool) -> np.ndarray:
+        """Which records a SELECT of docs gives; kept where that depends on the records alone."""
+
+        def select() -> np.ndarray:
+            (docs,) = index.run(f"SELECT group_concat(doc) FROM ({sql})", values).fetchone()
+            mask = np.zeros(len(self.docs), bool)
+            mask[self.places(_numbers(docs))] = True
+            return mask
+
+        return self.kept((sql, *values), select) if keep else select()
+
+    def kept(self, key: Any, compute: Callable[[], Any]) -> Any:
+        answer = self.answers.pop(key, None)
+        if answer is None:
+            answer = compute()
+            if isinstance(answer, np.ndarray):
+                answer.flags.writeable = False  # it is everybody's
+        self.answers[key] = answer
+        for oldest in list(self.answers)[:-50]:
+            self.answers.pop(oldest, None)
+        return answer
+
+
+def _numbers(text: str | None) -> np.ndarray:
+    """Integers out of SQLite's group_concat: several times as fast as row by row."""
+    return np.fromstring(text, np.int64, sep=",") if text else np.empty(0, np.int64)
+
+
+def _left(index: _Index, records: _Records, filter: base.Filter) -> np.ndarray:
+    """Which records a filter leaves, by place."""
     if isinstance(filter, base.AndFilter):
-        parts = [_condition(index, part) for part in filter.filters]
-        return " AND ".join(f"({sql})" for sql, _ in parts) or "1", [value for _, values in parts for value in values]
+        all_ = np.ones(len(records.docs), bool)
+        return functools.reduce(np.logical_and, [_left(index, records, part) for part in filter.filters], all_)
     scope = filter.scope
     if isinstance(scope, base.RecordFilterScope):
-        return _record_condition(filter)
-    whose, who = _whose(scope)
+        name = str(scope.property)
+        test, values = _record_test(name, filter)
+        sql = f"SELECT doc FROM records WHERE dataset = ? AND ({test})"
+        return records.mask(index, sql, [index.number, *values], keep=name not in CHANGING_COLUMNS)
     if isinstance(scope, base.ResponseFilterScope) and not scope.question:
-        if scope.property != "status" or not isinstance(filter, base.TermsFilter):
-            raise ValueError(f"Cannot process filter scope: responses by {scope.property}")
-        return _status_condition(f"SELECT doc FROM responses WHERE dataset = ?{whose}", [index.number, *who], filter)
+        return _left_by_status(index, records, filter)
     column = index.column(scope)
     if not column:
-        return "0", []
+        return np.zeros(len(records.docs), bool)
     test, values = _test(column[1], filter, _as_number if column[1] == "number" else _text)
-    return f"r.doc IN (SELECT doc FROM cells WHERE key = ?{whose} AND ({test}))", [column[0], *who, *values]
+    whose, who = _whose(scope)
+    sql = f"SELECT doc FROM cells WHERE key = ?{whose} AND ({test})"
+    keep = not isinstance(scope, base.ResponseFilterScope)
+    return records.mask(index, sql, [column[0], *who, *values], keep=keep)
 
 
 def _whose(scope: Any) -> Sql:
@@ -682,63 +766,77 @@ def _test(column: str, filter: Any, read: Callable[[Any], Any]) -> Sql:
     return " AND ".join(f"{column} {sign} ?" for sign, _ in bounds) or "1", [bound for _, bound in bounds]
 
 
-def _record_condition(filter: Any) -> Sql:
-    name = str(filter.scope.property)
+def _record_test(name: str, filter: Any) -> Sql:
     if name not in RECORD_COLUMNS:
         return "0", []
-    column = RECORD_COLUMNS[name]
     if name == "id":
-        return _test(column, filter, lambda value: _text(value).replace("-", "").lower())
+        return _test("lower(hex(id))", filter, lambda value: _text(value).replace("-", "").lower())
     if name not in ("inserted_at", "updated_at"):
-        return _test(column, filter, _text)
+        return _test(name, filter, _text)
     terms = isinstance(filter, base.TermsFilter)
     tests, moments = [], []
     for start, end in [(term, term) for term in filter.values] if terms else [(filter.ge, filter.le)]:
         bounds = [("<=", _moment(end, end=True))] if end is not None else []
         bounds += [(">=", _moment(start, end=False))] if start is not None else []
-        tests.append(" AND ".join(f"{column} {sign} ?" for sign, _ in bounds) or "1")
+        tests.append(" AND ".join(f"{name} {sign} ?" for sign, _ in bounds) or "1")
         moments += [moment for _, moment in bounds]
     return " OR ".join(f"({test})" for test in tests) or "0", moments
 
 
-def _status_condition(answered: str, values: list[Any], filter: base.TermsFilter) -> Sql:
+def _left_by_status(index: _Index, records: _Records, filter: Any) -> np.ndarray:
     """Records by the status of their responses; pending is where there is none."""
-    statuses = [str(status) for status in filter.values if status != ResponseStatusFilter.pending]
-    parts: list[Sql] = []
-    if ResponseStatusFilter.pending in filter.values:
-        parts.append((f"r.doc NOT IN ({answered})", values))
-    if statuses:
-        parts.append((f"r.doc IN ({answered} AND status IN ({', '.join('?' * len(statuses))}))", values + statuses))
-    if not parts:  # no status is asked for: any response of the user, or any record at all
-        return (f"r.doc IN ({answered})", values) if filter.scope.user else ("1", [])
-    return " OR ".join(sql for sql, _ in parts), [value for _, some in parts for value in some]
-
-
-def _sort_value(index: _Index, order: base.Order) -> Sql:
-    """What to sort by, as an expression over `r`. Of many values the least when ascending and the greatest when
-    descending; of many responses' numbers, the mean."""
-    scope = order.scope
-    if isinstance(scope, base.RecordFilterScope):
-        return RECORD_COLUMNS.get(str(scope.property), "NULL"), []
-    pick = "max" if order.order == "desc" else "min"
+    scope = filter.scope
+    if scope.property != "status" or not isinstance(filter, base.TermsFilter):
+        raise ValueError(f"Cannot process filter scope: responses by {scope.property}")
     whose, who = _whose(scope)
-    if isinstance(scope, base.ResponseFilterScope) and not scope.question:
+    sql, values = f"SELECT doc FROM responses WHERE dataset = ?{whose}", [index.number, *who]
+    if not filter.values:  # no status is asked for: any response of the user, or any record at all
+        return records.mask(index, sql, values, keep=False) if who else np.ones(len(records.docs), bool)
+    statuses = [str(status) for status in filter.values if status != ResponseStatusFilter.pending]
+    test = f"{sql} AND status IN ({', '.join('?' * len(statuses))})"
+    mask = records.mask(index, test, [*values, *statuses], keep=False)
+    if ResponseStatusFilter.pending in filter.values:
+        mask |= ~records.mask(index, sql, values, keep=False)
+    return mask
+
+
+def _sort_key(index: _Index, records: _Records, order: base.Order) -> np.ndarray:
+    """A number for each record that ascends as the order wants; NaN, which sorts last, where there is nothing. Of many
+    values the least counts when ascending and the greatest when descending; of many responses' numbers, the mean."""
+    scope = order.scope
+    pick, sign = ("max", -1) if order.order == "desc" else ("min", 1)
+    whose, who = _whose(scope)
+    keep = not isinstance(scope, base.ResponseFilterScope)
+    if isinstance(scope, base.RecordFilterScope):
+        name = str(scope.property) if scope.property in RECORD_COLUMNS else "NULL"
+        sql, values = f"SELECT doc, {name} AS value FROM records WHERE dataset = ?", [index.number]
+        keep = name not in CHANGING_COLUMNS
+    elif not keep and not scope.question:
         if scope.property != "status":
             raise ValueError(f"Cannot process sort scope: responses by {scope.property}")
-        return f"(SELECT {pick}(status) FROM responses WHERE doc = r.doc{whose})", who
-    column = index.column(scope)
-    if not column:
-        return "NULL", []
-    if isinstance(scope, base.ResponseFilterScope) and column[1] == "number":
-        pick = "avg"
-    return f"(SELECT {pick}({column[1]}) FROM cells WHERE key = ? AND doc = r.doc{whose})", [column[0], *who]
+        sql = f"SELECT doc, {pick}(status) AS value FROM responses WHERE dataset = ?{whose} GROUP BY doc"
+        values = [index.number, *who]
+    else:
+        key, kind = index.column(scope) or (0, "number")
+        pick = "avg" if not keep and kind == "number" else pick
+        sql = f"SELECT doc, {pick}({kind}) AS value FROM cells WHERE key = ?{whose} GROUP BY doc"
+        values = [key, *who]
+
+    def read() -> np.ndarray:
+        keys = np.full(len(records.docs), np.nan)
+        if rows := index.run(f"SELECT doc, value FROM ({sql}) WHERE value NOTNULL", values).fetchall():
+            docs, found_keys = zip(*rows, strict=True)
+            if isinstance(found_keys[0], str | bytes):
+                rank = {value: i for i, value in enumerate(sorted(set(found_keys)))}
+                found_keys = tuple(rank[value] for value in found_keys)
+            keys[records.places(docs)] = found_keys
+        return sign * keys
+
+    return records.kept((sql, *values), read) if keep else read()
 
 
-def _matching(index: _Index, query: base.TextQuery | str | None, filter: base.Filter | None) -> Sql:
-    """What follows FROM to select the records `r` that a query and a filter leave."""
-    where, values = _condition(index, filter) if filter else ("1", [])
-    if query is None:
-        return f"records r WHERE r.dataset = ? AND ({where})", [index.number, *values]
+def _matches(index: _Index, records: _Records, query: base.TextQuery | str, *, scored: bool) -> np.ndarray:
+    """The score of each record for a text query, by BM25; 0 where it does not match."""
     columns = index.columns
     if isinstance(query, base.TextQuery):
         if query.field and query.field not in index.fields:
@@ -747,11 +845,19 @@ def _matching(index: _Index, query: base.TextQuery | str | None, filter: base.Fi
         query = query.q
     expression = SimpleQuery(columns, functools.partial(_similar, index)).parse(query)
     if expression is None:
-        return "records r WHERE 0", []
-    return (
-        f"{index.texts} JOIN records r ON r.doc = {index.texts}.rowid WHERE {index.texts} MATCH ? AND ({where})",
-        [expression, *values],
-    )
+        return np.zeros(len(records.docs))
+    where = f"FROM {index.texts} WHERE {index.texts} MATCH ?"
+    if not scored:
+        return records.mask(index, f"SELECT rowid AS doc {where}", [expression], keep=True)
+
+    def rank() -> np.ndarray:
+        scores = np.zeros(len(records.docs))
+        if rows := index.run(f"SELECT rowid, -bm25({index.texts}) {where}", [expression]).fetchall():
+            docs, found = zip(*rows, strict=True)
+            scores[records.places(docs)] = found
+        return scores
+
+    return records.kept(expression, rank)
 
 
 def _similar(index: _Index, word: str, edits: int) -> list[str]:
@@ -772,31 +878,29 @@ def _search(
     limit: int,
     offset: int,
 ) -> base.SearchResponses:
-    matching, values = _matching(index, query, filter)
-    score = "1.0" if query is None else f"-bm25({index.texts})"
-    by = [] if query is None and not user_id else ["score DESC"]
-    if user_id:
-        score += f" * {_luck(str(user_id))}"
-    keys = [_sort_value(index, order) for order in sort]
-    if keys:
-        score = "NULL"
-        by = [f"s{i} {'DESC' if order.order == 'desc' else 'ASC'} NULLS LAST" for i, order in enumerate(sort)]
-    columns = "".join(f", {sql} AS s{i}" for i, (sql, _) in enumerate(keys))
-    (_, total), *rows = index.run(
-        f"WITH hits AS MATERIALIZED (SELECT r.id AS id, r.inserted_at AS at, {score} AS score{columns} FROM {matching})"
-        " SELECT NULL, count(*) FROM hits UNION ALL"
-        f" SELECT * FROM (SELECT id, score FROM hits ORDER BY {', '.join([*by, 'at', 'id'])} LIMIT ? OFFSET ?)",
-        [*(value for _, some in keys for value in some), *values, max(0, limit), min(max(0, offset), 2**60)],
-    ).fetchall()
-    items = [base.SearchResponseItem(record_id=UUID(bytes=id_), score=score) for id_, score in rows]
-    return base.SearchResponses(items=items, total=total)
+    records = _Records.of(index)
+    left = _left(index, records, filter) if filter else np.ones(len(records.docs), bool)
+    scores = np.ones(len(records.docs)) if query is None else _matches(index, records, query, scored=not sort)
+    places = np.flatnonzero(left & (scores > 0))
+    keys = [_sort_key(index, records, order)[places] for order in sort]
+    if not sort:
+        scores = scores[places] * (_luck(records.lots[places], str(user_id)) if user_id else 1)
+        keys = [-scores] if query is not None or user_id else []
+    order = np.lexsort(keys[::-1]) if keys else np.arange(len(places))  # steady: ties stay in the order they came in
+    page = order[max(0, offset) :][: max(0, limit)]
+    ids = index.ids(records.docs[places[page]])
+    items = [
+        base.SearchResponseItem(record_id=id_, score=None if sort else score)
+        for id_, score in zip(ids, [None] * len(ids) if sort else scores[page].tolist(), strict=True)
+    ]
+    return base.SearchResponses(items=items, total=len(places))
 
 
-def _luck(seed: str) -> str:
-    """A number between 0 and 1 for each record, from its lot and a seed: a line and then a square, modulo a prime."""
+def _luck(lots: np.ndarray, seed: str) -> np.ndarray:
+    """Numbers between 0 and 1 from lots and a seed: a line and then a square, modulo a prime."""
     a, b = (int.from_bytes(hashlib.sha256(f"{part} {seed}".encode()).digest()[:3], "big") + 1 for part in "ab")
-    line = f"((r.lot * {a} + {b}) % {PRIME})"
-    return f"((({line} * {line}) % {PRIME}) / {PRIME}.0)"
+    line = (lots * a + b) % PRIME
+    return (line * line % PRIME + 1) / PRIME
 
 
 # --- Similarity -------------------------------------------------------------------------------------------------------
@@ -805,7 +909,7 @@ def _luck(seed: str) -> str:
 class _Vectors:
     """The vectors of one kind in memory, as rows of length one; brought up to date from the file before each use."""
 
-    KEPT = 8
+    KEPT = 4
     cache: dict[Any, _Vectors] = {}  # noqa: RUF012 - for all threads of the process
 
     def __init__(self, docs: np.ndarray, rows: np.ndarray, last: int) -> None:
@@ -861,22 +965,21 @@ def _similarity(
     if len(value) != vector_settings.dimensions:
         raise ValueError(f"The vector has {len(value)} numbers where {vector_settings.dimensions} are expected.")
     vectors = _Vectors.read(index, vector_settings.id, vector_settings.dimensions)
-    matching, values = _matching(index, query, filter)
-    left = np.array([doc for (doc,) in index.run(f"SELECT r.doc FROM {matching}", values)], np.int64)
-    here = np.isin(vectors.docs, left)
+    records = _Records.of(index)
+    left = _left(index, records, filter) if filter else np.ones(len(records.docs), bool)
+    if query is not None:
+        left = left & _matches(index, records, query, scored=False)
+    here = left[records.places(vectors.docs)]
     if record_id:
         here &= vectors.docs != (index.doc(record_id) or 0)
     docs, scores = vectors.docs[here], (1 + vectors.rows @ _unit(np.array(value)))[here] / 2  # as Elasticsearch scores
     best = np.lexsort((docs, -scores))[: max(0, count)]
-    found = list(zip(docs[best].tolist(), scores[best].tolist(), strict=True))
-    marks = ", ".join("?" * len(found))
-    ids = dict(index.run(f"SELECT doc, id FROM records WHERE doc IN ({marks})", [doc for doc, _ in found]).fetchall())
     items = [
-        base.SearchResponseItem(record_id=UUID(bytes=ids[doc]), score=score)
-        for doc, score in found
+        base.SearchResponseItem(record_id=id_, score=score)
+        for id_, score in zip(index.ids(docs[best]), scores[best].tolist(), strict=True)
         if threshold is None or score >= threshold
     ]
-    return base.SearchResponses(items=items, total=len(found))
+    return base.SearchResponses(items=items, total=len(best))
 
 
 # --- The database -----------------------------------------------------------------------------------------------------
@@ -915,6 +1018,7 @@ def _write(index: _Index, records: Iterable[Record]) -> None:
             index.write(record)
         except (ValueError, TypeError, AttributeError, OverflowError, sqlite3.IntegrityError) as error:
             index.run("ROLLBACK TO record")
+            index.read_keys()
             log.error("Record %s cannot be indexed: %s", record.id, type(error).__name__)
         index.run("RELEASE record")
 
@@ -962,7 +1066,8 @@ def _forget_deleted(connection: sqlite3.Connection, dataset_id: UUID) -> None:
         if not _is_held(db, dataset_id):
             return
         users -= set(db.scalars(sa.select(User.id).where(User.id.in_(users)))) if users else set()
-        fewer = db.scalar(sa.select(sa.func.count(Record.id)).filter_by(dataset_id=dataset_id)) < count
+        held = sa.select(sa.func.count()).select_from(Record).filter_by(dataset_id=dataset_id)
+        fewer = db.scalar(held) < count
     if fewer:
         rows = index.run("SELECT id FROM records WHERE dataset = :number", number)
         ids = {UUID(bytes=id_) for (id_,) in rows}
@@ -999,7 +1104,7 @@ def _state_of_index(index: _Index) -> State:
 def _state_of_database(db: Session, dataset_id: UUID, only: Sequence[str] = ()) -> State:
     """What `_state_of_index` would be if the index held what the database holds.
 
-    Objects are taken as the text that is stored, which is faster; those of the records of `only` are parsed, as they may
+    Objects are taken as the text that is stored, which is faster; those of the records of `only` are parsed: they may
     have been stored in another style than Python's.
     """
 
@@ -1201,7 +1306,7 @@ class SQLiteSearchEngine(base.SearchEngine):
     @_in_thread
     def index_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
         with _changing(dataset) as index:
-            old = [record for record in records if index.is_newer("records", record.id, record.updated_at)]
+            old = [record for record in records if index.is_newer("records", record)]
             _write(index, [record for record in records if record not in old])
             if old:
                 _look(lambda: _read_again(_connection(), [record.id for record in old]))
@@ -1209,12 +1314,11 @@ class SQLiteSearchEngine(base.SearchEngine):
     @_in_thread
     def partial_record_update(self, record: Record, **update: Any) -> None:
         def change(index: _Index, doc: int) -> bool:
-            if index.is_newer("records", record.id, record.updated_at):
+            if index.is_newer("records", record):
                 return False
             if update.keys() - {"status"}:
                 index.write(record)
-            moment = _microseconds(record.updated_at)
-            values = [str(update.get("status", record.status)), moment, doc]
+            values = [str(update.get("status", record.status)), _updated(record), doc]
             index.run("UPDATE records SET status = ?, updated_at = ? WHERE doc = ?", values)
             return True
 
@@ -1227,17 +1331,19 @@ class SQLiteSearchEngine(base.SearchEngine):
     @_in_thread
     def update_record_response(self, response: Response) -> None:
         def change(index: _Index, doc: int) -> bool:
-            if index.is_newer("responses", response.id, response.updated_at):
+            if index.is_newer("responses", response):
                 return False
             index.clear_response(response.id.bytes, doc)
             index.add_response(response, doc)
             return True
 
-        _change(response.record_id, change)
+        _change(response.record_id or response.record.id, change)
 
     @_in_thread
     def delete_record_response(self, response: Response) -> None:
-        _change(response.record_id, lambda index, doc: index.clear_response(response.id.bytes, doc))
+        _change(
+            response.record_id or response.record.id, lambda index, doc: index.clear_response(response.id.bytes, doc)
+        )
 
     @_in_thread
     def update_record_suggestion(self, suggestion: Suggestion) -> None:
@@ -1314,8 +1420,12 @@ class SQLiteSearchEngine(base.SearchEngine):
         sql = "SELECT min(number), max(number) FROM cells WHERE key = ?"
         if metadata_property.type == MetadataPropertyType.terms:
             sql = "SELECT text, count(*) FROM cells WHERE key = ? GROUP BY text ORDER BY 2 DESC, 1"
-        column = ("metadata", metadata_property.name)
-        rows = _ask(metadata_property.dataset_id, lambda index: index.run(sql, [index.keys.get(column, 0)]).fetchall())
+
+        def compute(index: _Index) -> list[tuple[Any, Any]]:
+            key = index.keys.get(("metadata", metadata_property.name), 0)
+            return _Records.of(index).kept((sql, key), lambda: index.run(sql, [key]).fetchall())
+
+        rows = _ask(metadata_property.dataset_id, compute)
         if metadata_property.type == MetadataPropertyType.terms:
             values = [base.TermsMetrics.TermCount(term=term, count=count) for term, count in rows or []]
             return base.TermsMetrics(total=sum(value.count for value in values), values=values[:MOST_TERMS])

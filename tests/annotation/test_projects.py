@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import tempfile
 from pathlib import Path
@@ -177,9 +178,7 @@ def test_numbered_traits_become_the_traits():
 
 def test_a_tool_call_is_readable_and_carries_its_image():
     call = [{"function": {"name": "draw_image", "arguments": '{"prompt": "a cat", "url": "https://h.example/x.png"}'}}]
-    assert image.readable(json.dumps(call)) == (
-        "function.name: draw_image\nfunction.arguments.prompt: a cat\nfunction.arguments.url: https://h.example/x.png"
-    )
+    assert image.readable(json.dumps(call)) == ("name: draw_image\nprompt: a cat\nurl: https://h.example/x.png")
     pixel = "data:image/png;base64,iVBORw0KGgo="
     row = {"messages": [{"role": "user", "content": "u"}], "response": "r", "tool_calls": json.dumps({"image": pixel})}
     shown = image.show(row, None)
@@ -263,3 +262,27 @@ def test_what_is_shown_as_text_is_read_back_as_written(text):
 @given(st.lists(st.sampled_from(["&", "l", "t", ";", "amp", "<", "#"]), max_size=12).map("".join))
 def test_references_in_messages_stay_references(text):
     assert showing.as_written(showing.as_shown({"reply": text})) == {"reply": text}
+
+
+@given(st.lists(st.sampled_from(["&", "lt", ";", "amp", "copy", "<", "/b>", "#38", " "]), max_size=12).map("".join))
+def test_a_browser_reads_what_was_written(text):
+    assert html.unescape(showing.as_shown({"reply": text})["reply"]) == text
+
+
+def test_the_pieces_of_a_long_message_fit_as_they_are_shown():
+    messages = [{"role": "system", "content": "s"}, {"role": "user", "content": "&a" * 15_000}]
+    fields = showing.common_fields({"messages": messages}, None)
+    shown = showing.as_shown(fields)["conversation"]
+    assert max(len(message["content"]) for message in shown) <= 20_000
+    assert "".join(message["content"] for message in fields["conversation"]) == messages[1]["content"]
+    assert showing.unshown(messages, fields) == messages
+
+
+@pytest.mark.parametrize("name", ["June", "Captain Barnaby Flint", "user", " ", "assistant"])
+def test_the_characters_name_stands_in_the_chat_and_is_read_back_as_its_role(name):
+    character = Persona(persona_id="p", name=name, locale="en-GB", system_prompt="s")
+    messages = [{"role": role, "content": "said"} for role in ("system", "user", "assistant", "tool", "user")]
+    fields = showing.common_fields({"messages": messages}, character)
+    roles = [message["role"] for message in fields["conversation"]]
+    assert roles == ["user", name[:20].strip() or "assistant", "tool", "user"]
+    assert (showing.unshown(messages, fields) or showing.read_back(fields)) == messages

@@ -95,6 +95,7 @@ def test_everything_is_told_in_text_and_fits(visit, width, scheme):
         "Pairwise ranking",
         "Persona violations",
         "Image turns",
+        "Grey band of safety",
         "Policies",
         "How to read this",
     ]
@@ -123,7 +124,7 @@ def test_by_keyboard(visit):
         assert tag == "BODY" or page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
         if tag == "SUMMARY":
             break
-    assert reached.count("A") == 5, "a link to each part"
+    assert reached.count("A") == 6, "a link to each part"
     assert not page.locator("details table").first.is_visible()
     page.keyboard.press("Enter")
     page.locator("details table").first.wait_for()

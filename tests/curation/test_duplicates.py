@@ -241,6 +241,12 @@ def test_what_survives_is_not_dropped_and_order_changes_nothing(seed: int, bases
     assert all(rank[kept] < rank[gone] for gone, kept in found.select("turn_id", "duplicate_of").iter_rows())
 
 
+def test_ties_of_all_signals_and_the_hash_are_settled_by_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "hash_fraction", lambda seed, purpose, ids: pl.zeros(len(ids), eager=True))
+    frame = turns([SAID] * 7, [ANSWER] * 7, thumb=[None, 1, None, None, 1, None, -1])[[6, 5, 4, 0, 3, 1, 2]]
+    assert frame["turn_id"].gather(duplicates.rank(frame, 20)).to_list() == [f"{n:032x}" for n in (1, 4, 0, 2, 3, 5, 6)]
+
+
 def many(rows: int) -> pl.DataFrame:
     random = np.random.default_rng(1)
     base = [" ".join(random.choice(WORDS, 12)) for _ in range(rows // 4)]

@@ -2,11 +2,14 @@
 
     ENVIRONMENT/bin/python tests/annotation/server/conformance.py argilla_server-2.8.0.tar.gz [pytest's options]
 
-ENVIRONMENT is the server's, with what its tests need: `pip install "pytest<8" "pytest-asyncio<0.22" "factory-boy<3.4"
-pytest-mock pytest-randomly`. The archive is the source distribution (`pip download --no-binary :all: --no-deps
-argilla-server==2.8.0`). It is unpacked into a temporary folder; nothing of it enters this repository. Those tests reach
-into Elasticsearch to set the scene, so `in_server/conformance_conftest.py` gives them a client that does the same to our
-file. What inspects Elasticsearch's mappings or stored documents cannot apply and is skipped, with the reason.
+ENVIRONMENT is one like the server's, with what its tests need besides:
+
+    pip install "pytest<8" "pytest-asyncio<0.22" "factory-boy<3.4" pytest-mock pytest-randomly
+
+The archive is the source distribution (`pip download --no-binary :all: --no-deps argilla-server==2.8.0`), unpacked
+into a temporary folder: nothing of it enters this repository. Those tests reach into Elasticsearch to set the scene, so
+`in_server/conformance_conftest.py` gives them a client that does the same to our file. What inspects Elasticsearch's
+mappings or stored documents cannot apply and is skipped, with the reason.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,7 +17,9 @@ import pytest
 from tests_server import ROOT, annotation, serving
 
 from annotation.api import Api
+from annotation.server.archive import write_backup
 from annotation.server.home import Home, find_home, make_home, running, take_lock
+from annotation.server.launch import _at_head
 from schemas.problems import Problem
 
 
@@ -114,8 +118,36 @@ def test_a_damaged_database_is_told_and_a_backup_helps(tmp_path):
     os.close(take_lock(home))
 
 
+def test_a_part_that_does_not_run_is_told_with_its_log(tmp_path):
+    home = make_home(tmp_path / "home")
+    (home.path / "redis" / "appendonly.aof").mkdir()
+    done = annotation("serve", "--port", 0, home=home.path)
+    assert done.returncode == 2
+    assert f"Redis does not run; its own words are in {home.path / 'log' / 'redis.log'}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    os.close(take_lock(home))
+
+
+def test_migrations_are_skipped_only_where_all_have_been_applied(tmp_path):
+    versions, database = tmp_path / "versions", tmp_path / "ö ?#%41.db"
+    versions.mkdir()
+    (versions / "a.py").write_text('revision = "aa"\ndown_revision = None\n')
+    (versions / "b.py").write_text("revision = 'bb'\ndown_revision = 'aa'\n")
+    assert not _at_head(database, versions)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert not _at_head(database, versions)
+        connection.executescript(
+            "CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('aa')"
+        )
+        assert not _at_head(database, versions)
+        connection.executescript("UPDATE alembic_version SET version_num = 'bb'")
+        assert _at_head(database, versions)
+    (versions / "c.py").write_text('revision = "cc"\ndown_revision = "bb"\n')
+    assert not _at_head(database, versions)
+
+
 def test_ctrl_c_ends_it_all(tmp_path):
-    home = Home(tmp_path / "home")
+    home = Home(tmp_path / ("a-long-way-" * 12) / "ö ?#%41&x=y")  # longer than the path of a socket may be
     command = [sys.executable, "-m", "annotation", "serve", "--home", str(home.path), "--port", "0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -132,11 +164,15 @@ def test_ctrl_c_ends_it_all(tmp_path):
         finally:
             process.kill()
     assert process.returncode == 0
-    assert complaints == ""
+    assert (
+        complaints.removeprefix("Still starting: the database is brought up to date, the search index made anew.\n")
+        == ""
+    )
     assert home.secret("password") not in "".join(said)
     assert str(home.password_file) in said[1]
     assert not any(os.path.exists(f"/proc/{pid}") for pid in told["parts"].values())
     assert not home.running_file.exists()
+    assert write_backup(home, tmp_path / "backup.zip")["counts"]["users"] == 1
 
 
 def test_stop_ends_it_and_a_full_disk_loses_nothing(tmp_path):

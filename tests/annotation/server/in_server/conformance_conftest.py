@@ -83,9 +83,9 @@ class Client:
                 ours._Index.find(connection, _dataset_id(action["_index"])).write(record)
 
     def search(self, index, body):
-        ids = body["query"]["ids"]["values"]
-        rows = [ours._connection().execute("SELECT id FROM records WHERE id = ?", [UUID(i).bytes]) for i in ids]
-        return {"hits": {"hits": [{"_source": row} for row in map(lambda r: r.fetchone(), rows) if row]}}
+        found = ours._Index.find(ours._connection(), _dataset_id(index))
+        ids = [id_ for id_ in body["query"]["ids"]["values"] if found.doc(UUID(id_))]
+        return {"hits": {"hits": [{"_source": {"id": id_}} for id_ in ids]}}
 
     def get(self, index, id):
         return {"_source": {"responses": []}}
