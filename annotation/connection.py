@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from annotation.api import Api
-from annotation.server.home import find_home
+from annotation.server.home import Home, find_home, running
 from schemas.problems import Problem
 
-URL, KEY, HOME = "ARGILLA_API_URL", "ARGILLA_API_KEY", "FLYWHEEL_ANNOTATION_HOME"
+URL, KEY = "ARGILLA_API_URL", "ARGILLA_API_KEY"
 
 
 def home_directory(home: Path | None = None) -> Path:
@@ -29,7 +28,7 @@ def connect(home: Path | None = None) -> Api:
         home: The embedded server's home; None takes the environment's, or the default one.
 
     Raises:
-        Problem: Neither is a server named nor does the embedded one run, or what its home holds cannot be read.
+        Problem: Neither is a server named nor does the embedded one run.
     """
     url, key = os.environ.get(URL), os.environ.get(KEY)
     if url and key:
@@ -37,19 +36,11 @@ def connect(home: Path | None = None) -> Api:
     if url or key:
         given, lacking = (URL, KEY) if url else (KEY, URL)
         raise Problem(f"{given} is set and {lacking} is not; set both for a server of your own, or neither.")
-    directory = home_directory(home)
-    running = directory / "running.json"
-    try:
-        address = str(json.loads(running.read_bytes())["url"])
-    except FileNotFoundError:
+    embedded = Home(home_directory(home))
+    told = running(embedded)
+    if told is None:
         raise Problem(
-            f"{directory}: no annotation server runs here; start it with `python -m annotation serve`, or set "
+            f"{embedded.path}: no annotation server runs here; start it with `python -m annotation serve`, or set "
             f"{URL} and {KEY} to one that runs."
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise Problem(f"{running}: cannot be read; stop the server and start it again.") from None
-    secret = directory / "credentials" / "api_key"
-    try:
-        return Api(address, secret.read_text(encoding="utf-8").strip())
-    except OSError as error:
-        raise Problem(f"{secret}: {error.strerror}; expected the owner's API key, which `serve` writes.") from None
+        )
+    return Api(told["url"], embedded.secret("api_key"))

@@ -45,7 +45,7 @@ PENDING: dict[str, Any] = {
 
 
 class Annotator(threading.Thread):
-    """Somebody who answers until told that no more is coming, and then until nothing is pending.
+    """Somebody who answers until the last record has been pushed.
 
     Attributes:
         said: What the server acknowledged last, by record: ranks of the two replies.
@@ -63,24 +63,22 @@ class Annotator(threading.Thread):
 
     def run(self) -> None:
         try:
-            while self._once() or not self.over.is_set():
-                pass
+            while not self.over.is_set():
+                self._once()
         except Exception as error:
             self.failed.append(f"{type(error).__name__}: {error}")
         self.api.close()
 
-    def _once(self) -> bool:
-        """Answer a page of what is pending; whether there was any."""
-        last = self.over.is_set()  # asked before the page, so that the last page is looked at after the last push
+    def _once(self) -> None:
+        """Answer a page of what is pending."""
         found = self.api.post(f"me/datasets/{self.dataset}/records/search", PENDING, {"limit": 10})["items"]
         for item in found:
             record = item["record"]
             self._answer(record["id"], record["external_id"])
             if self.random.random() < 0.1:
                 self._answer(record["id"], record["external_id"])
-        if not found and not last:
+        if not found:
             time.sleep(0.05)
-        return bool(found) or not last
 
     def _answer(self, record: str, name: str) -> None:
         ranks = self.random.choice([(1, 2), (2, 1), (1, 1)])
