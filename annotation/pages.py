@@ -8,7 +8,7 @@ from annotation.api import Api
 from annotation.projects.project import Json
 from schemas.problems import Problem
 
-PAGE = 250  # records
+PAGE = 500  # records
 TRIES = 5
 
 

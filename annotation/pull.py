@@ -7,6 +7,7 @@ at all. The same answers give the same tables, byte for byte.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -169,19 +170,29 @@ def _carried(
 def _write(
     out: Path, settings: Mapping[str, object], tables: dict[str, pl.DataFrame], rows: Rows, figures: dict[str, object]
 ) -> Manifest:
-    """Write the tables beside the old ones and put them in their place, readable by their owner alone."""
+    """Write the tables beside the old ones and put them in their place, readable by their owner alone.
+
+    Raises:
+        Problem: They cannot be written; the old ones are as they were.
+    """
     fresh, old = _aside(out, "partial"), _aside(out, "old")
     for left_over in (fresh, old):
         shutil.rmtree(left_over, ignore_errors=True)
-    fresh.mkdir(mode=0o700, parents=True)
-    with open_stage(fresh, "pull", settings=settings, inputs={}, seed=0) as stage:
-        for name, table in sorted(tables.items()):
-            table.sort([key for key in ORDER if key in table.columns]).write_parquet(fresh / name)
-            (fresh / name).chmod(0o600)
-        manifest = stage.finish(rows, figures)
-    if out.exists():
-        os.replace(out, old)
-    os.replace(fresh, out)
+    try:
+        fresh.mkdir(mode=0o700, parents=True)
+        with open_stage(fresh, "pull", settings=settings, inputs={}, seed=0) as stage:
+            for name, table in sorted(tables.items()):
+                table.sort([key for key in ORDER if key in table.columns]).write_parquet(fresh / name)
+                (fresh / name).chmod(0o600)
+            manifest = stage.finish(rows, figures)
+        if out.exists():
+            os.replace(out, old)
+        os.replace(fresh, out)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        code = re.search(r"\(os error (\d+)\)", str(error))  # as Polars tells it
+        why = os.strerror(int(code[1])) if code else getattr(error, "strerror", None) or "cannot be written"
+        raise Problem(f"{out}: {why}. Make room, or give --out another directory; nothing was changed there.") from None
     shutil.rmtree(old, ignore_errors=True)
     return manifest
 

@@ -26,7 +26,6 @@ from annotation.state import State
 from schemas.personas import Persona
 from schemas.problems import Problem
 from schemas.stage import Advance, no_progress
-from schemas.turns import hash_fraction
 
 BULK, BULK_BYTES = 100, 4_000_000  # records, characters of JSON
 SENDERS = 3  # bulks under way at once: one is made and one read while the server writes
@@ -46,7 +45,6 @@ class Settings(NamedTuple):
         readers: Locales by annotator; None leaves access as it is.
         vectors: `turn_id`, `vector`: to find similar records by.
         judged: `schemas.judgements.ScoredCandidate`: replies by a judge, to be suggested.
-        limit: Records at most, drawn by hash; None takes all.
     """
 
     round: str | None = None
@@ -55,7 +53,6 @@ class Settings(NamedTuple):
     readers: Mapping[str, Sequence[str]] | None = None
     vectors: pl.DataFrame | None = None
     judged: pl.DataFrame | None = None
-    limit: int | None = None
 
 
 class Pushed(NamedTuple):
@@ -66,7 +63,7 @@ class Pushed(NamedTuple):
         new: Records that were made.
         there: Records that were on the server before, and were not touched.
         refused: Records the server would not take: `id` and `reason`.
-        dead_letters: Where those are, or None.
+        dead_letters: Where those are kept, with those of earlier pushes of other rows; None where there are none.
         left_out: Rows that are nothing for the project, by reason.
         datasets: Which datasets they are in.
         sentences: What else there is to know.
@@ -131,7 +128,7 @@ def _push(api: Api, project: Project, source: Source, state: State, settings: Se
     if done != plan.height:
         raise Problem(f"{plan.height - done} rows are no longer in the stage they were read from; push again.")
     _compare(api, counts, done - before - len(refused))
-    file = state.keep_refused(sorted(refused, key=lambda letter: letter["id"]))
+    file = state.keep_refused(refused, plan["record_id"])
     return Pushed(
         given=plan.height,
         new=to_do.height - len(refused),
@@ -152,17 +149,13 @@ def _planned(project: Project, plan: pl.DataFrame, settings: Settings) -> pl.Dat
     plan = plan.with_columns(votes=votes)
     if plan.height and (least := int(plan["votes"].min())) < project.least_votes:  # type: ignore[arg-type]
         raise Problem(f"{least} votes a record are too few for {project.name}; {project.least_votes} are the least.")
-    if settings.limit is not None and settings.limit < plan.height:
-        lot = hash_fraction(0, "records to annotate", plan["record_id"])
-        plan = plan.with_columns(lot=lot).sort("lot", "record_id").head(settings.limit).drop("lot")
     return plan
 
 
 def _dimensions(vectors: pl.DataFrame | None) -> int | None:
     if vectors is None or vectors.is_empty():
         return None
-    lengths = vectors["vector"].to_list()
-    return len(lengths[0])
+    return int(vectors["vector"].list.len().item(0))
 
 
 def _there(api: Api, places: list[Dataset], plan: pl.DataFrame, seal: Seal | None) -> pl.DataFrame:

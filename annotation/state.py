@@ -67,10 +67,22 @@ class State:
         both.write_parquet(draft)
         draft.replace(self.directory / "gold.parquet")
 
-    def keep_refused(self, letters: Iterable[dict[str, Any]]) -> Path | None:
-        """Write the records this push was refused, in place of the last one's; None where there are none."""
+    def keep_refused(self, letters: Iterable[dict[str, Any]], given: Iterable[str]) -> Path | None:
+        """Keep records that were refused.
+
+        Args:
+            letters: Each with `id`, `reason` and the `record` as it was sent.
+            given: Ids of all records of this push: what is kept of them from earlier ones is no longer true.
+
+        Returns:
+            The file; None where nothing is refused.
+        """
         file = self.directory / "refused.jsonl"
-        lines = [json.dumps(letter, ensure_ascii=True) + "\n" for letter in letters]
+        known = {letter["id"]: letter for letter in self.refused()}
+        for name in given:
+            known.pop(name, None)
+        known |= {letter["id"]: letter for letter in letters}
+        lines = [json.dumps(known[name], ensure_ascii=True) + "\n" for name in sorted(known)]
         if not lines:
             file.unlink(missing_ok=True)
             return None
@@ -78,6 +90,12 @@ class State:
         draft.write_text("".join(lines), encoding="utf-8")
         draft.replace(file)
         return file
+
+    def refused(self) -> list[dict[str, Any]]:
+        """Records that were refused and not taken since."""
+        file = self.directory / "refused.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        return [json.loads(line) for line in lines]
 
     def _private(self, name: str) -> Path:
         """An empty file that its owner alone may read."""

@@ -9,7 +9,8 @@ a simulated annotator answers some of ours over the API, and both read that data
 gets an environment of its own: `python -m venv /tmp/bench && /tmp/bench/bin/pip install argilla==2.8.0 requests`.
 
 Times of a push are for records alone, the dataset being there; ours include the look at what is there and the count
-afterwards. Times of a pull are until the answers are in hand: ours as checked tables on disk, the client's as a list.
+afterwards. Times of a pull are from the project's name until the answers are in hand: ours as checked tables on disk,
+the client's as a list.
 
 Exits with 1 where counts differ from what was pushed or answered, where ranks that ours reads are not those that were
 given, or where ours is slower than the client by more than a quarter in the median of the rounds: to push, both wait
@@ -69,8 +70,8 @@ if what == "push":
     seconds = time.perf_counter() - began
     print(json.dumps({"seconds": seconds, "count": len(records)}))
 else:
-    dataset = client.datasets(name, workspace=space)
     began = time.perf_counter()
+    dataset = client.datasets(name, workspace=space)
     rows = list(dataset.records(with_responses=True))
     seconds = time.perf_counter() - began
     answered = [r for r in rows if list(r.responses)]

@@ -29,12 +29,14 @@ class Server:
         api_key: The owner's.
         home: Directory.
         pid: The supervisor's.
+        said: What `serve` printed.
     """
 
     url: str
     api_key: str
     home: Path
     pid: int
+    said: str
 
 
 def annotation(*words: object, home: Path | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -56,7 +58,7 @@ def serving(home: Path, *words: object) -> Iterator[Server]:
     told = running(Home(home))
     assert told is not None
     try:
-        yield Server(told["url"], Home(home).secret("api_key"), home, told["pid"])
+        yield Server(told["url"], Home(home).secret("api_key"), home, told["pid"], started.stdout)
     finally:
         still = running(Home(home))
         if still:

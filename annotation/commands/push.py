@@ -45,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
     from annotation import gold, projects
     from annotation.connection import connect, home_directory
     from annotation.progress import bar
+    from annotation.projects.stages import limited
     from annotation.push import Settings, push
     from annotation.readers import read_readers
     from annotation.state import State
@@ -60,6 +61,8 @@ def run(given: argparse.Namespace) -> int:
         raise Problem("--suggest: judges' scores order two replies; only project pairwise has a use for them.")
     source = project.load(given.turns)
     state = State(home_directory(given.home), project.name, given.round)
+    if given.limit:
+        source = limited(source, given.limit)
     if given.overlap:
         source = source._replace(plan=read_overlap(given.overlap, source.plan))
     expected = gold.read_gold(given.gold, project) if given.gold else None
@@ -70,7 +73,6 @@ def run(given: argparse.Namespace) -> int:
         readers=read_readers(given.readers, given.home),
         vectors=read_vectors(given.vectors) if given.vectors else None,
         judged=read_judged(given.suggest) if given.suggest else None,
-        limit=given.limit,
     )
     api = connect(given.home)
     if expected is not None:

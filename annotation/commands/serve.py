@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM or `stop`; with `--detach`, return once it serves."""
+    if sys.platform != "linux":
+        raise Problem("serve: needs Linux. Elsewhere, set ARGILLA_API_URL and ARGILLA_API_KEY to a server that runs.")
     if not 0 <= given.port <= 65535:
         raise Problem(f"--port {given.port}: expected a whole number from 0 to 65535.")
     os.umask(0o077)
@@ -81,12 +83,6 @@ def _serve(home: Home, host: str, port: int) -> None:
     lock = take_lock(home)
     try:
         listening = supervisor.listen(host, port)
-        if supervisor.is_open_to_others(listening):
-            print(
-                f"CAUTION: --host {host} lets other machines reach this server, over HTTP without encryption: "
-                "passwords and messages can be read on the way. Put a proxy with TLS before it, or use an SSH tunnel.",
-                file=sys.stderr,
-            )
         with _bar() as advance:
             python = server_python(advance)
         with supervisor.signals_held():
@@ -119,8 +115,14 @@ def _bar() -> Iterator[Callable[[int, int, str], None]]:
 def _welcome(home: Home) -> str:
     told = running(home)
     assert told is not None
-    return (
-        f"Argilla is at {told['url']}\n"
-        f"Sign in as {OWNER}; the password is in {home.password_file}\n"
-        f"`python -m annotation users add NAME --locale LOCALE` makes an account for each annotator."
-    )
+    lines = [
+        f"Argilla is at {told['url']}",
+        f"Sign in as {OWNER}; the password is in {home.password_file}",
+        "`python -m annotation users add NAME --locale LOCALE` makes an account for each annotator.",
+    ]
+    if told["open"]:
+        lines.append(
+            f"CAUTION: --host {told['host']} lets other machines reach this server, over HTTP without encryption: "
+            "passwords and messages can be read on the way. Put a proxy with TLS before it, or use an SSH tunnel."
+        )
+    return "\n".join(lines)

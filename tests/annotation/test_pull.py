@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import subprocess
+import sys
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -10,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import annotation_material as material
 import polars as pl
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_server import Server
@@ -276,6 +281,34 @@ def test_a_removed_annotator_s_answers_are_taken_over(api, annotators, round_, t
         assert (manifest.rows.in_, manifest.rows.kept) == (8, 8)
         assert f"4 responses of ben-{round_}" in manifest.figures["problems"][0]
         assert (tmp_path / "out" / "comparisons.parquet").read_bytes() == before
+
+
+def test_a_full_disk_is_told_and_changes_nothing(api, round_, tmp_path):
+    pushed_tasks(api, round_, tmp_path / "home", material.tasks(2))
+    words = [sys.executable, "-m", "annotation", "pull", "--project", "pairwise", "--round", round_, "--out"]
+    environment = {
+        **os.environ,
+        "ARGILLA_API_URL": api.url,
+        "ARGILLA_API_KEY": api.get("me")["api_key"],
+        "FLYWHEEL_ANNOTATION_HOME": str(tmp_path / "home"),
+    }
+    for room, code in ((-1, 0), (64, 2)):  # bytes a file may have
+
+        def little(room=room):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+        done = subprocess.run(
+            [*words, str(tmp_path / "out")],
+            cwd=ROOT,
+            env=environment,
+            preexec_fn=little,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert (tmp_path / "out" / "manifest.json").exists()
+    assert "out: File too large. Make room" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 class Lossy(Api):

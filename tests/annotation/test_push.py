@@ -115,6 +115,14 @@ def test_one_bad_record_costs_one_record_and_is_kept(api, round_, tmp_path, ther
     assert letter["record"]["fields"]["conversation"][1] == {"role": "user", "content": MARK}
     assert main(words) == 1
     assert "0 pushed, 23 were there, 1 refused" in capsys.readouterr().out
+    # A push of other rows leaves the letter; a push that mends the record takes it away.
+    material.sampled(tmp_path / "other", rows.head(2))
+    assert main(["push", "--turns", str(tmp_path / "other"), *words[3:]]) == 0
+    assert file.exists()
+    material.sampled(tmp_path / "mended", rows)
+    assert main(["push", "--turns", str(tmp_path / "mended"), *words[3:], "--limit", "24"]) == 0
+    assert "24 records given: 1 pushed, 23 were there" in capsys.readouterr().out
+    assert not file.exists()
 
 
 def test_killed_and_run_again_is_the_same_as_run_once(api, round_, tmp_path, there):
@@ -204,9 +212,10 @@ def test_gold_is_mixed_in_unmarked(api, round_, tmp_path, there):
     known = rows.tail(4).with_columns(expected=pl.lit("a")).join(locales, on="turn_id")
     known.write_parquet(tmp_path / "gold.parquet")
     words = ["push", "--turns", str(tmp_path / "sample"), "--project", "pairwise", "--round", round_]
-    assert main([*words, "--gold", str(tmp_path / "gold.parquet")]) == 0
+    assert main([*words, "--gold", str(tmp_path / "gold.parquet"), "--limit", "9"]) == 0
     found = records(api, "pairwise", round_)
-    assert set(found) == set(rows["task_id"])
+    assert len(found) == 13
+    assert set(rows["task_id"].tail(4)) < set(found) < set(rows["task_id"])
     assert "expected" not in json.dumps(found)
     assert len({tuple(sorted(record["metadata"])) for record in found.values()}) == 1
     assert len({tuple(sorted(origin_of(record, Seal(there)))) for record in found.values()}) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests_server import serving
 
 from annotation.server.home import Home, running
 
@@ -85,11 +86,18 @@ def test_secrets_stand_in_no_command_line_environment_or_log(server):
 
 
 def test_it_is_seen_from_this_machine_only_and_speaks_to_no_other(server, client):
+    assert "CAUTION" not in server.said
     assert client.get("/").status_code == 200
     found = list(sockets(server))
     assert {local for local, _, _ in found} == {LOOPBACK}
     assert {remote for _, remote, state in found if state != "0A"} <= {LOOPBACK}
     assert [local for local, _, state in found if state == "0A"] == [LOOPBACK]  # one listens
+
+
+def test_a_server_that_others_can_reach_says_so(tmp_path):
+    with serving(tmp_path / "home", "--host", "0.0.0.0") as open_server:
+        assert "CAUTION" in open_server.said
+        assert httpx.get(open_server.url, headers={"Host": "annotate.example"}).status_code == 200
 
 
 def test_pages_of_other_sites_get_nothing(server, client):

@@ -65,6 +65,23 @@ def test_adding_again_changes_what_they_read_and_not_the_password(server, api):
     assert "ben" in readers["flywheel-pt-BR"]
 
 
+def sign_in(server, name):
+    """Status of signing in with the password that is kept."""
+    password = (server.home / "credentials" / "users" / name).read_text().strip()
+    return httpx.post(f"{server.url}/api/v1/token", data={"username": name, "password": password}).status_code
+
+
+def test_a_lost_password_is_replaced(server, api):
+    assert annotation("users", "add", "ida", "--locale", "de-DE", home=server.home).returncode == 0
+    file = server.home / "credentials" / "users" / "ida"
+    before = file.read_text()
+    file.write_text("lost, and wrong")
+    assert sign_in(server, "ida") == 401
+    assert annotation("users", "password", "ida", home=server.home).returncode == 0
+    assert sign_in(server, "ida") == 201
+    assert file.read_text() != before
+
+
 def test_removing_wants_a_yes_and_takes_a_backup_first(server, api):
     assert annotation("users", "add", "carl", "--locale", "de-DE", home=server.home).returncode == 0
     refused = annotation("users", "remove", "carl", home=server.home)
@@ -90,6 +107,8 @@ def test_removing_wants_a_yes_and_takes_a_backup_first(server, api):
         (["add", "dora", "--locale", "German"], "BCP-47"),
         (["remove", "ana", "--yes"], "no such account"),
         (["remove", "owner", "--yes"], "cannot remove itself"),
+        (["password", "nobody"], "no such account"),
+        (["password", "owner"], "the server's own business"),
     ],
 )
 def test_wrong_words_get_a_sentence_and_change_nothing(server, api, words, said):
