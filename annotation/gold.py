@@ -31,8 +31,9 @@ def read_gold(file: Path, project: Project) -> pl.DataFrame:
     except FileNotFoundError:
         raise Problem(f"{file}: no such file; expected a Parquet file of gold questions.") from None
     except pl.exceptions.ColumnNotFoundError as error:
-        lacking = next(iter(re.findall(r"\w+", str(error).split('"')[1] if '"' in str(error) else str(error))), "?")
-        raise Problem(f"{file}: lacks the column {lacking!r} that gold questions of {project.name} have.") from None
+        lacking = re.search(r'"(\w+)"', str(error))
+        what = f"the column {lacking[1]!r}" if lacking else "a column"
+        raise Problem(f"{file}: lacks {what} that gold questions of {project.name} have.") from None
     except (pl.exceptions.PolarsError, OSError):
         raise Problem(f"{file}: cannot be read; expected a Parquet file of gold questions.") from None
     known = answers_to(project)
@@ -61,7 +62,8 @@ def mixed(source: Source, gold: pl.DataFrame) -> Source:
     new = gold.join(source.plan, on="record_id", how="anti").drop("expected")
 
     def batches() -> Iterator[pl.DataFrame]:
-        yield from source.batches()
+        for batch in source.batches():  # the stage may hold a row that its plan left out
+            yield batch.join(new.select("record_id"), on="record_id", how="anti", maintain_order="left")
         if new.height:
             yield new
 

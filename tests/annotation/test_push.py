@@ -23,7 +23,7 @@ from annotation.__main__ import main
 from annotation.api import Api
 from annotation.projects import pairwise
 from annotation.projects.project import Project
-from annotation.projects.stages import source
+from annotation.projects.stages import limited, source
 from annotation.push import Settings, origin_of, push
 from annotation.seal import Seal
 from annotation.state import State
@@ -223,6 +223,18 @@ def test_gold_is_mixed_in_unmarked(api, round_, tmp_path, there):
     assert dict(kept.iter_rows()) == dict.fromkeys(rows["task_id"].tail(4), "a")
     file = there / "projects" / f"pairwise-{round_}" / "gold.parquet"
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_row_of_the_stage_may_be_gold(tmp_path):
+    rows = material.tasks(8)
+    rows.tail(3).with_columns(expected=pl.lit("tie")).write_parquet(tmp_path / "gold.parquet")
+    known = gold.read_gold(tmp_path / "gold.parquet", pairwise.PROJECT)
+    for most in (8, 2):
+        source = gold.mixed(limited(task_source(rows), most), known)
+        wanted = set(source.plan["record_id"])
+        read = [name for batch in source.batches() for name in batch["record_id"] if name in wanted]
+        assert sorted(read) == sorted(wanted) == sorted(set(read))
+        assert set(known["record_id"]) <= wanted
 
 
 def test_gold_that_cannot_be_is_told(tmp_path):
