@@ -66,9 +66,10 @@ def mixed(source: Source, gold: pl.DataFrame) -> Source:
     Raises:
         Problem: Gold lacks what all other records show, so that annotators could tell it apart.
     """
+    new = gold.join(source.plan, on="record_id", how="anti").drop("expected")
     locale = pl.col("locale").replace(UNKNOWN_LOCALE, None)
     for some in islice(source.batches(), 1):
-        lacking, there = gold.with_columns(locale).null_count(), some.with_columns(locale).null_count()
+        lacking, there = new.with_columns(locale).null_count(), some.with_columns(locale).null_count()
         for shown in SHOWN:
             if lacking[shown].item() and not there[shown].item():
                 raise Problem(
@@ -77,7 +78,6 @@ def mixed(source: Source, gold: pl.DataFrame) -> Source:
                 )
     plan = pl.concat([source.plan, gold.select(pl.col(set(source.plan.columns) & set(gold.columns)))], how="diagonal")
     plan = plan.unique("record_id", keep="first")
-    new = gold.join(source.plan, on="record_id", how="anti").drop("expected")
 
     def batches() -> Iterator[pl.DataFrame]:
         for batch in source.batches():  # the stage may hold a row that its plan left out
