@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
+from annotation.projects.pairwise import UNKNOWN_LOCALE
 from annotation.projects.project import Project, Source
 from schemas.judgements import PREFERENCES
 from schemas.problems import Problem
+
+SHOWN = ("locale", "cluster_id", "difficulty", "first_turn")  # beside the messages
+FROM = {"first_turn": "turn_index"}
 
 
 def read_gold(file: Path, project: Project) -> pl.DataFrame:
@@ -56,7 +61,20 @@ def answers_to(project: Project) -> tuple[str, ...]:
 
 
 def mixed(source: Source, gold: pl.DataFrame) -> Source:
-    """The source with gold among its rows; a row that is in both is there once."""
+    """The source with gold among its rows; a row that is in both is there once.
+
+    Raises:
+        Problem: Gold lacks what all other records show, so that annotators could tell it apart.
+    """
+    locale = pl.col("locale").replace(UNKNOWN_LOCALE, None)
+    for some in islice(source.batches(), 1):
+        lacking, there = gold.with_columns(locale).null_count(), some.with_columns(locale).null_count()
+        for shown in SHOWN:
+            if lacking[shown].item() and not there[shown].item():
+                raise Problem(
+                    f"--gold: rows lack `{FROM.get(shown, shown)}`, which the stage's rows have and annotators see; "
+                    "they could tell gold questions apart. Give each row one such as the others have."
+                )
     plan = pl.concat([source.plan, gold.select(pl.col(set(source.plan.columns) & set(gold.columns)))], how="diagonal")
     plan = plan.unique("record_id", keep="first")
     new = gold.join(source.plan, on="record_id", how="anti").drop("expected")

@@ -6,7 +6,7 @@
     python -m training.cycle status examples/quickstart.yaml       where it is
     python -m training.cycle resume examples/quickstart.yaml       go on after a stop
 
-Exit codes: 0 done, 2 wrong input (a sentence says what), 3 waiting for people, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 2 wrong input or no server (a sentence says what), 3 waiting for people, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations

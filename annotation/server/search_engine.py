@@ -63,7 +63,7 @@ from sqlalchemy.orm import Session, selectinload
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the tables; a file of another version is thrown away and filled again
+VERSION = 2  # of the tables; a file of another version is thrown away and filled again
 TABLES = """
 CREATE TABLE datasets (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
@@ -144,16 +144,20 @@ def _open(where: Path) -> sqlite3.Connection:
         for left in ("-wal", "-shm"):  # by a file of the same name, and not to be mixed with the new one
             Path(f"{where}{left}").unlink(missing_ok=True)
     connection = sqlite3.connect(where, timeout=30, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
-    if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        with _transaction(connection):
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise sqlite3.DatabaseError(f"version {version} is not {VERSION}")
-            for statement in TABLES.split(";\n") if version == 0 else ():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            with _transaction(connection):
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version not in (0, VERSION):
+                    raise sqlite3.DatabaseError(f"version {version} is not {VERSION}")
+                for statement in TABLES.split(";\n") if version == 0 else ():
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -435,12 +439,17 @@ COMPARED: dict[Any, tuple[str, ...]] = {  # with the database, by digest
 }
 
 
-def _digest(kind: Any, thing: Any) -> int:
+def _digest(values: Iterable[Any]) -> int:
     """48 bits, as SQLite adds many of them up. Objects and lists count as the JSON that Python writes."""
-    values = [getattr(thing, name, None) for name in COMPARED[kind]]
-    texts = [json.dumps(v) if isinstance(v, dict | list) else "null" if v is None else str(v) for v in values]
+    texts = [value if isinstance(value, str) else _as_compared(value) for value in values]
     content = "\x1f".join(texts).encode("utf-8", "replace")
     return int.from_bytes(hashlib.blake2b(content, digest_size=6).digest(), "big")
+
+
+def _as_compared(value: Any) -> str:
+    if isinstance(value, UUID):
+        return value.hex
+    return json.dumps(value) if value is None or isinstance(value, dict | list) else str(value)
 
 
 # --- A dataset's part of the file -------------------------------------------------------------------------------------
@@ -551,7 +560,7 @@ class _Index:
             [
                 *(self.number, record.id.bytes, None if record.external_id is None else _text(record.external_id)),
                 *(str(record.status), _microseconds(record.inserted_at), _updated(record)),
-                *(record.id.int % PRIME, _digest(Record, record)),
+                *(record.id.int % PRIME, _digest(getattr(record, name, None) for name in COMPARED[Record])),
             ],
         ).fetchone()
         texts = [
@@ -650,7 +659,8 @@ class _Index:
         self.run("UPDATE datasets SET version = version + 1 WHERE number = ?", [self.number])
 
     def _compare(self, doc: int, part: UUID, kind: Any, thing: Any) -> None:
-        self.run("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", [doc, part.bytes, _digest(kind, thing)])
+        digest = _digest(getattr(thing, name, None) for name in COMPARED[kind])
+        self.run("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", [doc, part.bytes, digest])
 
 
 def _shape(dataset: Dataset) -> list[str]:
@@ -1108,24 +1118,29 @@ def _state_of_database(db: Session, dataset_id: UUID, only: Sequence[str] = ()) 
     have been stored in another style than Python's.
     """
 
-    def rows(kind: Any, of: Any, *more: Any) -> Iterable[Any]:
-        columns = [getattr(kind, name) for name in COMPARED[kind]]
-        if not only:
-            objects = ("fields", "metadata_", "values")
-            columns = [sa.cast(c, sa.Text).label(c.key) if c.key in objects else c for c in columns]
-        id_ = sa.func.replace(sa.cast(of, sa.String), "-", "").label("hex")
-        query = sa.select(id_, *columns, *more).where(Record.dataset_id == dataset_id)
+    def hexadecimal(column: Any) -> Any:
+        return sa.func.replace(sa.cast(column, sa.String), "-", "")
+
+    def compared(column: Any) -> Any:
+        if column.name in ("fields", "metadata", "values") and not only:
+            return sa.cast(column, sa.Text)
+        return hexadecimal(column) if isinstance(column.type, sa.Uuid) else column
+
+    def rows(kind: Any, *more: Any) -> Iterable[Any]:
+        of = kind.__table__.c.id if kind is Record else kind.__table__.c.record_id
+        columns = [compared(kind.__mapper__.columns[name]) for name in COMPARED[kind]]
+        query = sa.select(hexadecimal(of), *more, *columns).where(Record.dataset_id == dataset_id)
         if only:
             query = query.where(Record.id.in_([UUID(id_) for id_ in only]))
         return db.execute(query if kind is Record else query.join(Record, Record.id == of))
 
     parts: dict[str, int] = {}
     for kind in (Response, Suggestion, Vector):
-        for row in rows(kind, kind.record_id):
-            parts[row.hex] = parts.get(row.hex, 0) + _digest(kind, row)
+        for id_, *values in rows(kind):
+            parts[id_] = parts.get(id_, 0) + _digest(values)
     return {
-        row.hex: (_digest(Record, row), str(row.status), _microseconds(row.updated_at), parts.get(row.hex, 0))
-        for row in rows(Record, Record.id, Record.status, Record.updated_at)
+        id_: (_digest(values), str(status), _microseconds(updated_at), parts.get(id_, 0))
+        for id_, status, updated_at, *values in rows(Record, *(Record.__table__.c[n] for n in ("status", "updated_at")))
     }
 
 

@@ -28,7 +28,7 @@ from annotation.push import Settings, push
 from annotation.server.environment import ENGINE, server_python
 from annotation.state import State
 
-RECORDS = int(os.environ.get("FLYWHEEL_PUSHED", "600"))
+RECORDS = int(os.environ.get("FLYWHEEL_PUSHED", "300"))
 PEOPLE = tuple(f"annotator-{n}" for n in range(1, 7))
 FIRST = 60  # records that are there before anybody answers
 AT_LEAST = 12  # answers of each annotator

@@ -237,6 +237,28 @@ def test_a_row_of_the_stage_may_be_gold(tmp_path):
         assert set(known["record_id"]) <= wanted
 
 
+@pytest.mark.parametrize("lacking", ["locale", "difficulty", "turn_index"])
+def test_gold_that_could_be_told_apart_is_refused(lacking, tmp_path):
+    rows = material.tasks(8)
+    context = pl.DataFrame(
+        {
+            "turn_id": rows["turn_id"],
+            "locale": "en-GB",
+            "cluster_id": 1,
+            "difficulty": 0.5,
+            "turn_index": 0,
+        }
+    )
+    context = context.with_columns(pl.col("cluster_id", "turn_index").cast(pl.Int32))
+    stage = source(pairwise.with_context(AnnotationTask.validate(rows.head(4)).lazy(), context.lazy()), {}, ["swapped"])
+    known = rows.tail(4).with_columns(expected=pl.lit("a")).join(context, on="turn_id")
+    known.write_parquet(tmp_path / "gold.parquet")
+    assert gold.mixed(stage, gold.read_gold(tmp_path / "gold.parquet", pairwise.PROJECT)).plan.height == 8
+    known.drop(lacking).write_parquet(tmp_path / "gold.parquet")
+    with pytest.raises(Problem, match=f"rows lack `{lacking}`, .* could tell gold questions apart"):
+        gold.mixed(stage, gold.read_gold(tmp_path / "gold.parquet", pairwise.PROJECT))
+
+
 def test_gold_that_cannot_be_is_told(tmp_path):
     material.tasks(4).with_columns(expected=pl.lit("c")).write_parquet(tmp_path / "gold.parquet")
     with pytest.raises(Problem, match="row 1: what is expected is none of a, b, tie"):
