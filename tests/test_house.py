@@ -76,3 +76,9 @@ def test_modules_stay_readable():
         if len(path.read_text(encoding="utf-8").splitlines()) > 450 and str(path.relative_to(ROOT)) not in MAY_BE_LONG
     ]
     assert not long
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Pytest imports them by their name alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -17,6 +17,12 @@ from annotation.server.home import Home
 
 
 @pytest.fixture(scope="module")
+def server(fresh_server):
+    """One that no other file has made accounts or workspaces on."""
+    return fresh_server
+
+
+@pytest.fixture(scope="module")
 def api(server):
     """The owner's."""
     with contextlib.closing(Api(server.url, server.api_key)) as api:
