@@ -56,7 +56,7 @@ def choose(judged: Outcomes, settings: Curation, seed: int, advance: Advance) ->
     advance(count, count, "duplicates")
     alike = duplicates.find(turns, judged.user, judged.reply, settings.near_duplicates, seed)
     named = titles.titles(_texts(turns))
-    left = turns.join(alike, on="turn_id", how="anti", maintain_order="left")
+    left = turns.drop("user", "reply").join(alike, on="turn_id", how="anti", maintain_order="left")
     advance(count, count, "quotas")
     choice = select.choose(left, settings.quotas, seed)
     chosen = pl.DataFrame({"turn_id": choice.chosen, "hard": choice.hard})
