@@ -15,6 +15,7 @@ from annotation.commands import COMMANDS
 from schemas.problems import Problem
 
 FAULT = 70  # as sysexits.h has it
+BROKEN_PIPE = 141  # what reads the output has gone, as `head` does
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,13 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     try:
         with _ended_as_by_ctrl_c():
-            return importlib.import_module(f"annotation.commands.{given.command}").run(given) or 0
+            status = importlib.import_module(f"annotation.commands.{given.command}").run(given) or 0
+            sys.stdout.flush()
+            return status
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped. The same command again goes on from there.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed into it at the end
+        return BROKEN_PIPE
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else type(error).__name__
         place = error.filename or "A file"

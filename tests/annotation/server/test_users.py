@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import stat
+import subprocess
+import sys
 import zipfile
 
 import httpx
 import pytest
-from tests_server import annotation
+from tests_server import ROOT, annotation
 
 from annotation.api import Api
 from annotation.commands.users import NAME
@@ -145,3 +147,12 @@ def test_a_server_of_somebody_elses_is_as_good(server, api, tmp_path, monkeypatc
 def test_names_are_those_of_files():
     assert NAME.fullmatch("simulated-1")
     assert not any(NAME.fullmatch(name) for name in ("", "-a", "a/b", "a.b", ".", "A", "a" * 61, "a\n"))
+
+
+def test_output_that_nobody_reads_is_no_fault(server):
+    """As with `| head -1`."""
+    command = [sys.executable, "-m", "annotation", "status", "--json", "--home", str(server.home)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
