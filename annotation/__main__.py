@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from annotation.commands import COMMANDS
+from schemas.command_line import FAULT, ended_as_by_ctrl_c, fault, of_the_machine
 from schemas.problems import Problem
 
-FAULT = 70  # as sysexits.h has it
 BROKEN_PIPE = 141  # what reads the output has gone, as `head` does
 
 
@@ -42,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             importlib.import_module(f"annotation.commands.{name}").add_arguments(command)
     given = parser.parse_args(words)
     try:
-        with _ended_as_by_ctrl_c():
+        with ended_as_by_ctrl_c():
             status = importlib.import_module(f"annotation.commands.{given.command}").run(given) or 0
             sys.stdout.flush()
             return status
@@ -55,43 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed into it at the end
         return BROKEN_PIPE
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else type(error).__name__
-        place = error.filename or "A file"
-        print(f"{place}: {why}. Mend that, and run the same command again.", file=sys.stderr)
-        return 2
     except Exception as error:
-        print(_fault(error), file=sys.stderr)
-        return FAULT
-
-
-@contextmanager
-def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM, as schedulers send it, ends a command as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _fault(error: Exception) -> str:
-    """Where an error of ours comes from, without its text: libraries put values into theirs, and so messages."""
-    import traceback
-
-    house = Path(__file__).parent.parent
-    ours = tuple(str(house / package) for package in ("annotation", "schemas"))
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
-    last = frames[-1] if frames else None
-    place = f"{Path(last.filename).relative_to(house)}, line {last.lineno} ({last.name})" if last else "a library"
-    return (
-        f"{type(error).__name__} in {place}: a mistake of these programs, not of yours; please report this sentence. "
-        "The error's own text is left out, since it may hold messages."
-    )
+        sentence = of_the_machine(error)
+        print(sentence or fault(error), file=sys.stderr)
+        return 2 if sentence else FAULT
 
 
 if __name__ == "__main__":

@@ -12,15 +12,6 @@ from schemas.problems import Problem
 URL, KEY = "ARGILLA_API_URL", "ARGILLA_API_KEY"
 
 
-def home_directory(home: Path | None = None) -> Path:
-    """The home of the embedded server and of what push and pull remember.
-
-    Args:
-        home: As given on the command line; None takes the environment's, or the default one.
-    """
-    return find_home(home)
-
-
 def connect(home: Path | None = None) -> Api:
     """The server to speak to, and the owner's account on it.
 
@@ -36,7 +27,7 @@ def connect(home: Path | None = None) -> Api:
     if url or key:
         given, lacking = (URL, KEY) if url else (KEY, URL)
         raise Problem(f"{given} is set and {lacking} is not; set both for a server of your own, or neither.")
-    embedded = Home(home_directory(home))
+    embedded = Home(find_home(home))
     told = running(embedded)
     if told is None:
         raise Problem(

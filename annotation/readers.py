@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from annotation.connection import home_directory
+from annotation.server.home import Home, find_home
 from schemas.problems import Problem
 
 
@@ -21,8 +20,8 @@ def read_readers(file: Path | None, home: Path | None = None) -> dict[str, list[
         Problem: The file is not there, or not of that form.
     """
     if file is None:
-        known = home_directory(home) / "users.json"
-        return _checked(known, json.loads(known.read_bytes())) if known.is_file() else {}
+        known = Home(find_home(home))
+        return _checked(known.path / "users.json", known.locales())
     import yaml
 
     try:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
-import os
-import re
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation import privacy_eval, steps
+from schemas.command_line import FAULT, ended_as_by_ctrl_c, fault, of_the_machine
 from schemas.problems import Problem, nearest
 
 if TYPE_CHECKING:
     from schemas.stage import Manifest
-
-
-FAULT = 70  # as sysexits.h has it: 1 says that a step rejected rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return steps.call(given)
         if given.command == "privacy-eval":
             return privacy_eval.run(given)
-        with _ended_as_by_ctrl_c():
+        with ended_as_by_ctrl_c():
             _run(given)
     except Problem as problem:
         print(*problem.sentences, sep="\n", file=sys.stderr)
@@ -69,54 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped. Finished shards are kept: run the same command again to go on from there.", file=sys.stderr)
         return 130
     except Exception as error:
-        sentence = _of_the_machine(error, vars(given).get("out"))
+        sentence = of_the_machine(error, vars(given).get("out"))
         kept = " What is finished is kept." if given.command in ("run", "refresh") else ""
-        print((sentence or _fault(error)) + kept, file=sys.stderr)
+        print((sentence or fault(error)) + kept, file=sys.stderr)
         return 2 if sentence else FAULT
     return 0
-
-
-@contextmanager
-def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM, as schedulers send it, ends a run as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _of_the_machine(error: Exception, out: Path | None) -> str | None:
-    """What the machine does not allow, in a sentence; None where it is not at fault."""
-    code = re.search(r"\(os error (\d+)\)", str(error))  # as Polars tells it
-    if not isinstance(error, OSError | MemoryError) and not code:
-        return None
-    number = int(code[1]) if code else getattr(error, "errno", None)
-    why = os.strerror(number) if number else type(error).__name__
-    todo = "Give a path that you may read and write"
-    if isinstance(error, MemoryError) or number in (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT):
-        todo = "Make room"
-    place = getattr(error, "filename", None) or out or "A file"
-    return f"{place}: {why}. {todo}, and run the same command again."
-
-
-def _fault(error: Exception) -> str:
-    """Where an error of ours comes from, without its text: libraries put values into theirs, and so messages."""
-    import traceback
-
-    house = Path(__file__).parent.parent
-    ours = tuple(str(house / package) for package in ("curation", "schemas"))
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
-    last = frames[-1] if frames else None
-    place = f"{Path(last.filename).relative_to(house)}, line {last.lineno} ({last.name})" if last else "a library"
-    return (
-        f"{type(error).__name__} in {place}: a mistake of these programs, not of yours; please report this sentence. "
-        "The error's own text is left out, since it may hold messages."
-    )
 
 
 def _run(given: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schemas.command_line import cache_dir
 from schemas.precision import Precision, use_bfloat16
 from schemas.problems import Problem
 
@@ -41,11 +42,6 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     for name in ("accelerate", "trl", "torch", "datasets", "sentence_transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def cache_dir() -> Path:
-    """Where converted models are kept: `$XDG_CACHE_HOME/character-flywheel`, by default under `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "character-flywheel"
 
 
 def resolve(model: str) -> str:

@@ -13,11 +13,12 @@ import polars as pl
 from annotation.agreement import agree
 from annotation.argilla import Argilla
 from annotation.backend import Backend
-from annotation.connection import URL, connect, home_directory
+from annotation.connection import URL, connect
 from annotation.folder import Folder
 from annotation.projects.pairwise import context
 from annotation.projects.project import short_hash
 from annotation.readers import read_readers
+from annotation.server.home import find_home
 from schemas.problems import Problem
 from schemas.recipe import Recipe
 from schemas.stage import Advance, Manifest, Rows
@@ -110,7 +111,7 @@ def _backend(generation: Generation, tasks: pl.DataFrame, advance: Advance) -> I
         yield Folder(generation.directory / "annotation")
         return
     simulated = recipe.annotation.annotators == "simulated"
-    home = generation.directory / "annotation" / "server" if simulated else home_directory()
+    home = generation.directory / "annotation" / "server" if simulated else find_home()
     # The hash keeps apart generations of one name and number on one server, as after a run that was thrown away.
     these = short_hash("\n".join(sorted(tasks["task_id"])))[:8]
     with serving(home, advance) if simulated else closing(connect()) as api:

@@ -22,16 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Pull, and say what there is."""
     from annotation import projects
-    from annotation.connection import connect, home_directory
+    from annotation.connection import connect
     from annotation.progress import bar
     from annotation.pull import pull
+    from annotation.server.home import find_home
     from annotation.state import State
     from schemas.problems import Problem
 
     if not 0.5 <= given.min_agreement <= 1:
         raise Problem(f"--min-agreement {given.min_agreement}: expected a share from 0.5 to 1.")
     project = projects.find(given.project)
-    state = State(home_directory(given.home), project.name, given.round)
+    state = State(find_home(given.home), project.name, given.round)
     with bar(project.name) as advance:
         manifest = pull(
             connect(given.home), project, given.out, state, given.round,

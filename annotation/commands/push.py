@@ -43,11 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Push; 0, or 1 where single records were refused."""
     from annotation import gold, projects
-    from annotation.connection import connect, home_directory
+    from annotation.connection import connect
     from annotation.progress import bar
     from annotation.projects.stages import limited
     from annotation.push import Settings, push
     from annotation.readers import read_readers
+    from annotation.server.home import find_home
     from annotation.state import State
     from annotation.tables import read_judged, read_overlap, read_vectors
     from schemas.personas import read_personas
@@ -60,7 +61,7 @@ def run(given: argparse.Namespace) -> int:
     if given.suggest and project.name != "pairwise":
         raise Problem("--suggest: judges' scores order two replies; only project pairwise has a use for them.")
     source = project.load(given.turns)
-    state = State(home_directory(given.home), project.name, given.round)
+    state = State(find_home(given.home), project.name, given.round)
     if given.limit:
         source = limited(source, given.limit)
     if given.overlap:

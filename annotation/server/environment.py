@@ -18,16 +18,12 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from schemas.command_line import cache_dir
 from schemas.problems import Problem
 
 PINS = Path(__file__).with_name("server-constraints.txt")
 LAUNCH = Path(__file__).with_name("launch.py")
 ENGINE = Path(__file__).with_name("search_engine.py")
-
-
-def cache_dir() -> Path:
-    """Where environments are kept: `$XDG_CACHE_HOME/character-flywheel`, by default under `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "character-flywheel"
 
 
 def environment_path() -> Path:

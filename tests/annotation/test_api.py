@@ -14,6 +14,7 @@ from tests_server import Server
 
 from annotation.api import Api, Refused
 from annotation.connection import connect
+from annotation.readers import read_readers
 from schemas.problems import Problem
 
 MARK = "MARKED-TEXT"
@@ -158,3 +159,12 @@ def test_which_server_is_spoken_to(monkeypatch, tmp_path, server: Server):
         connect(server.home)
     monkeypatch.setenv("ARGILLA_API_KEY", "k")
     assert connect(server.home).url == "http://127.0.0.1:1"
+
+
+def test_damaged_readers_are_a_sentence(tmp_path):
+    assert read_readers(None, tmp_path) == {}
+    (tmp_path / "users.json").write_text("{")
+    with pytest.raises(Problem, match=r"users\.json: not JSON any more"):
+        read_readers(None, tmp_path)
+    (tmp_path / "users.json").write_text('{"anna": {"locales": ["de"], "id": "1"}}')
+    assert read_readers(None, tmp_path) == {"anna": ["de"]}
